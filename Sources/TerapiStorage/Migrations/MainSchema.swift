@@ -169,6 +169,8 @@ extension Migrator {
             frequency_override text,
             next_run_at integer,
             run_requested_at integer,
+            requests_mass_deletion integer not null default 0,
+            confirms_mass_deletion integer not null default 0,
             run_generation integer not null default 0,
             running_run_id integer,
             owner text,
