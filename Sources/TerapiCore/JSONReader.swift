@@ -58,7 +58,8 @@ public struct JSONReader {
         guard nodes <= limits.maxNodes else { throw failure("More than \(limits.maxNodes) values") }
         guard depth <= limits.maxDepth else { throw failure("Nested deeper than \(limits.maxDepth)") }
         skipSpace()
-        switch peek {
+        guard let first = peek else { throw failure("The document ends early") }
+        switch first {
         case UInt8(ascii: "{"): return try object(depth: depth)
         case UInt8(ascii: "["): return try array(depth: depth)
         case UInt8(ascii: "\""): return .string(try string())
@@ -66,7 +67,6 @@ public struct JSONReader {
         case UInt8(ascii: "f"): return try literal("false", .bool(false))
         case UInt8(ascii: "n"): return try literal("null", .null)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try number())
-        case nil: throw failure("The document ends early")
         default: throw failure("Expected a value")
         }
     }

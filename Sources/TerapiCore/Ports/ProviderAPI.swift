@@ -1,0 +1,163 @@
+/// What can be asked of external APIs. Everything here that leaves the process goes through the guarded client.
+public protocol ProviderAPI: Sendable {
+    var providers: [Provider] { get }
+    func provider(_ name: String) -> Provider?
+
+    /// Where to send the end user's browser.
+    /// - Throws: `TerapiError(.invalidBody)` when a field that the address needs is missing or not allowed there.
+    func authorizationURL(_ request: AuthorizationRequest) throws -> String
+
+    /// Turns the code of the callback into credentials.
+    /// - Throws: `TerapiError(.providerError)` with the provider's own words.
+    func exchange(_ exchange: CodeExchange, now: Timestamp) async throws -> NewCredentials
+
+    /// Sends a refresh, and does nothing with the answer but bring it.
+    func sendRefresh(_ access: ConnectionAccess) async -> RefreshReply
+
+    /// What an answer to a refresh means. Pure, so that an answer kept on disk can be read again after a crash.
+    func readRefresh(_ answer: RefreshAnswer, access: ConnectionAccess, now: Timestamp) -> RefreshResult
+
+    /// Asks the provider whether credentials work; returns at once when it has no such request.
+    /// - Throws: `TerapiError(.connectionTestFailed)`.
+    func verify(_ access: ConnectionAccess) async throws
+
+    /// Sends a request of a script with the connection's base URL and credentials, once, without any retry.
+    func send(_ request: ScriptRequest, access: ConnectionAccess) async throws -> ScriptResponse
+
+    /// What to do about an answer to a script's request.
+    func nextStep(
+        after response: ScriptResponse,
+        to request: ScriptRequest,
+        provider: String,
+        attempt: Int,
+        now: Timestamp
+    ) -> RequestStep
+}
+
+/// Everything that a request in the name of a connection needs.
+public struct ConnectionAccess: Sendable {
+    public var integration: Integration
+    public var connectionID: String
+    public var config: JSONObject
+    public var metadata: JSONObject?
+    public var credentials: Credentials
+
+    public init(
+        integration: Integration,
+        connectionID: String,
+        config: JSONObject,
+        metadata: JSONObject? = nil,
+        credentials: Credentials
+    ) {
+        self.integration = integration
+        self.connectionID = connectionID
+        self.config = config
+        self.metadata = metadata
+        self.credentials = credentials
+    }
+}
+
+public struct AuthorizationRequest: Sendable {
+    public var integration: Integration
+    public var config: JSONObject
+    public var redirectURI: String
+    public var state: String
+    /// `nil` when the provider is to get no PKCE challenge.
+    public var codeVerifier: Secret?
+    public var userScopes: [String]
+    public var authorizationParams: [String: String]
+
+    public init(
+        integration: Integration,
+        config: JSONObject,
+        redirectURI: String,
+        state: String,
+        codeVerifier: Secret?,
+        userScopes: [String] = [],
+        authorizationParams: [String: String] = [:]
+    ) {
+        self.integration = integration
+        self.config = config
+        self.redirectURI = redirectURI
+        self.state = state
+        self.codeVerifier = codeVerifier
+        self.userScopes = userScopes
+        self.authorizationParams = authorizationParams
+    }
+}
+
+public struct CodeExchange: Sendable {
+    public var integration: Integration
+    public var config: JSONObject
+    public var redirectURI: String
+    public var codeVerifier: Secret?
+    /// Every query parameter of the callback, `code` among them.
+    public var callbackQuery: [String: String]
+
+    public init(
+        integration: Integration,
+        config: JSONObject,
+        redirectURI: String,
+        codeVerifier: Secret?,
+        callbackQuery: [String: String]
+    ) {
+        self.integration = integration
+        self.config = config
+        self.redirectURI = redirectURI
+        self.codeVerifier = codeVerifier
+        self.callbackQuery = callbackQuery
+    }
+}
+
+public struct NewCredentials: Sendable {
+    public var credentials: Credentials
+    /// What callback and token answer add to the connection's config.
+    public var config: JSONObject
+
+    public init(credentials: Credentials, config: JSONObject = [:]) {
+        self.credentials = credentials
+        self.config = config
+    }
+}
+
+/// An answer to a refresh as it came: kept on disk, sealed, before anything else is done with it.
+public struct RefreshAnswer: Sendable, Equatable {
+    public var status: Int
+    public var contentType: String
+    public var retryAfter: String?
+    public var body: [UInt8]
+
+    public init(status: Int, contentType: String, retryAfter: String?, body: [UInt8]) {
+        self.status = status
+        self.contentType = contentType
+        self.retryAfter = retryAfter
+        self.body = body
+    }
+}
+
+/// What came of sending a refresh.
+public enum RefreshReply: Sendable {
+    case answer(RefreshAnswer)
+    /// Nothing has left: the old token is as good as before.
+    case notSent(TerapiError)
+    /// It was sent and no answer came: the provider may have rotated the token.
+    case unknown(TerapiError)
+}
+
+public enum RefreshResult: Sendable {
+    case refreshed(NewCredentials)
+    /// The provider says that the token is not valid (any more).
+    case invalidGrant(String)
+    /// The integration's own client id or secret is wrong: no connection's fault.
+    case invalidClient(String)
+    case retryLater(Duration?, String)
+}
+
+public enum RequestStep: Sendable, Equatable {
+    /// Hand the answer to the script.
+    case answer
+    /// Wait, also with other requests of this connection, then send again.
+    case retry(after: Duration)
+    /// The credentials may be stale.
+    case refreshCredentials
+}

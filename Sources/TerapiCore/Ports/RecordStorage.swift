@@ -1,0 +1,46 @@
+/// The records and their order.
+///
+/// For each stream the committed positions are, at every instant, without a gap that could be filled later: whoever has
+/// read up to a position has missed nothing below it.
+public protocol RecordStorage: Sendable {
+    /// Commits a batch in one transaction: records, positions, checkpoint and the run's counts.
+    /// - Returns: the counts of this batch, per model as stored.
+    /// - Throws: `TerapiError(.staleRun)` when a later run has begun; nothing is written then.
+    @discardableResult
+    func save(_ batch: RecordBatch) async throws -> [String: ChangeCounts]
+
+    /// A page for a customer.
+    /// - Throws: `TerapiError`: `.unknownConnection`, `.invalidCursor`, `.cursorExpired`, `.cursorAheadOfHistory`.
+    func page(_ query: RecordQuery) async throws -> RecordPage
+
+    /// Records by id, deleted ones left out, as documents without metadata; for scripts.
+    func documents(ids: [String], in stream: RecordStream, scope: EnvironmentScope) async throws
+        -> [(id: String, document: [UInt8])]
+
+    /// The next documents in the order of their ids, deleted ones left out; for scripts that go through all.
+    /// - Parameter after: the last id of the page before.
+    func documents(after id: String?, limit: Int, in stream: RecordStream, scope: EnvironmentScope) async throws
+        -> [(id: String, document: [UInt8])]
+
+    /// How many live records each model of a connection has.
+    func counts(connectionID: Int64) async throws -> [String: Int]
+
+    /// Begins a full read, or goes on with the one that an interrupted run began.
+    /// - Returns: the generation under which seen records are noted.
+    func beginFullRead(of stream: RecordStream, run: RunFence) async throws -> Int64
+
+    /// Ends a full read: live records that it has not seen are marked as deleted, in one transaction.
+    /// - Parameter allowsMassDeletion: whether more than a third (and at least 100 records) may vanish at once.
+    func endFullRead(
+        of stream: RecordStream,
+        run: RunFence,
+        scope: EnvironmentScope,
+        allowsMassDeletion: Bool
+    ) async throws -> DeletionOutcome
+
+    /// Forgets what a full read has seen so far: the next one starts anew. After a gap, a cancel or a reset.
+    func abandonFullReads(syncID: Int64) async throws
+
+    /// Removes every record of a sync's models for good; for `reset` with `emptyCache`.
+    func removeRecords(of streams: [RecordStream]) async throws
+}

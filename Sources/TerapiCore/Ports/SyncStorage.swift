@@ -1,0 +1,63 @@
+/// Syncs, their schedules and their runs.
+public protocol SyncStorage: Sendable {
+    /// Makes the syncs that connections of these integrations lack; for definitions that were added later.
+    func addMissingSyncs(_ definitions: [SyncDefinition], now: Timestamp) async throws
+
+    func syncs(connectionID: Int64) async throws -> [Sync]
+    func syncs(integrationKey: String, in scope: EnvironmentScope) async throws -> [Sync]
+    func latestRun(syncID: Int64) async throws -> SyncRun?
+
+    /// Pauses or starts. A running run goes on. Starting makes the sync due at `nextRunAt`.
+    func setState(_ state: Sync.State, syncID: Int64, nextRunAt: Timestamp?, now: Timestamp) async throws
+
+    func setFrequencyOverride(_ text: String?, syncID: Int64, nextRunAt: Timestamp?) async throws
+
+    /// Asks for one run as soon as possible.
+    /// - Parameters:
+    ///   - reset: forgets checkpoint and last sync date first; a run in progress loses the right to write.
+    ///   - confirmsMassDeletion: the run may delete any number of records.
+    func requestRun(syncID: Int64, reset: Bool, confirmsMassDeletion: Bool, now: Timestamp) async throws
+
+    /// Takes the next due sync that nobody runs, and begins a run: a new generation, a row, a lease.
+    ///
+    /// Fair: of the due syncs the one whose environment and connection have the fewest runs at work, then the longest due.
+    /// - Parameter operationID: the run's operation in the logs.
+    func claimRun(
+        owner: String,
+        leaseUntil: Timestamp,
+        operationID: String,
+        now: Timestamp
+    ) async throws -> (sync: Sync, run: SyncRun)?
+
+    /// When the next sync falls due; `nil` when none is scheduled.
+    func nextDueAt() async throws -> Timestamp?
+
+    /// - Returns: `false` when the run has lost its sync.
+    func renewLease(_ run: RunFence, until: Timestamp) async throws -> Bool
+
+    func checkpoint(syncID: Int64) async throws -> JSONValue?
+    func run(_ id: Int64) async throws -> SyncRun?
+
+    /// Ends a run: its row, the sync's schedule and the webhook events, in one transaction.
+    /// - Throws: `TerapiError(.staleRun)` when a later run has begun; nothing is written then.
+    func endRun(_ run: RunFence, ending: RunEnding, events: [WebhookEvent], now: Timestamp) async throws
+
+    /// Runs that never ended and whose lease has run out, or whose owner is of another boot.
+    func interruptedRuns(notOwnedBy owner: String, now: Timestamp) async throws -> [(sync: Sync, run: SyncRun)]
+}
+
+/// How a run ended and when the next one is due.
+public struct RunEnding: Sendable {
+    public var status: SyncRun.Status
+    public var error: String?
+    public var nextRunAt: Timestamp?
+    /// Failures in a row, this one included.
+    public var failures: Int
+
+    public init(status: SyncRun.Status, error: String? = nil, nextRunAt: Timestamp?, failures: Int) {
+        self.status = status
+        self.error = error
+        self.nextRunAt = nextRunAt
+        self.failures = failures
+    }
+}

@@ -1,0 +1,121 @@
+import Crypto
+
+#if canImport(FoundationEssentials)
+public import FoundationEssentials
+#else
+public import Foundation
+#endif
+
+/// Seals values with AES-256-GCM so that each can be opened only in the place for which it was sealed.
+///
+/// A sealed value is `1 ‖ key id (4 bytes) ‖ nonce (12) ‖ ciphertext ‖ tag (16)`. The key id names the key that sealed
+/// it, so that keys can be rotated while old values stay readable.
+public struct SecretBox: Sendable {
+    /// Where a value lives. Part of what is authenticated: a value copied to another row or column does not open.
+    public struct Place: Sendable {
+        let bytes: [UInt8]
+
+        public init(table: StaticString, column: StaticString, environmentID: Int64, row: String) {
+            bytes = Array("\(table)\u{0}\(column)\u{0}\(environmentID)\u{0}\(row)".utf8)
+        }
+
+        /// The same place for many rows: `row` is appended to a prefix that was made once.
+        public func appending(_ row: String) -> Place {
+            Place(bytes: bytes + row.utf8)
+        }
+
+        private init(bytes: [UInt8]) {
+            self.bytes = bytes
+        }
+    }
+
+    private static let version: UInt8 = 1
+    private static let overhead = 1 + 4 + 12 + 16
+
+    private let current: EncryptionKey
+    private let keys: [UInt32: EncryptionKey]
+
+    /// - Parameters:
+    ///   - current: seals from now on.
+    ///   - older: still open what they sealed.
+    public init(current: EncryptionKey, older: [EncryptionKey] = []) {
+        self.current = current
+        keys = Dictionary((older + [current]).map { ($0.id, $0) }, uniquingKeysWith: { $1 })
+    }
+
+    public func seal(_ plain: some ContiguousBytes, for place: Place) throws -> [UInt8] {
+        do {
+            let nonce = AES.GCM.Nonce()
+            let box = try plain.withUnsafeBytes { plain in
+                try AES.GCM.seal(plain, using: current.symmetricKey, nonce: nonce, authenticating: place.bytes)
+            }
+            var sealed: [UInt8] = []
+            sealed.reserveCapacity(Self.overhead + box.ciphertext.count)
+            sealed.append(Self.version)
+            withUnsafeBytes(of: current.id.bigEndian) { sealed.append(contentsOf: $0) }
+            box.nonce.withUnsafeBytes { sealed.append(contentsOf: $0) }
+            box.ciphertext.withUnsafeBytes { sealed.append(contentsOf: $0) }
+            box.tag.withUnsafeBytes { sealed.append(contentsOf: $0) }
+            return sealed
+        } catch {
+            throw TerapiError(.serverError, "A value could not be encrypted.", cause: error)
+        }
+    }
+
+    /// - Throws: `TerapiError(.serverError)` when the key is unknown, or the value was changed or moved.
+    public func open(_ sealed: some ContiguousBytes, for place: Place) throws -> [UInt8] {
+        try sealed.withUnsafeBytes { try open(bytes: $0, for: place) }
+    }
+
+    /// Opens a value where it lies, without copying it first.
+    public func open(bytes sealed: UnsafeRawBufferPointer, for place: Place) throws -> [UInt8] {
+        guard sealed.count >= Self.overhead, sealed[0] == Self.version else {
+            throw TerapiError(.serverError, "A stored value is not in a form that this version can decrypt.")
+        }
+        let keyID = UInt32(bigEndian: sealed.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+        guard let key = keys[keyID] else {
+            throw TerapiError(
+                .serverError,
+                "A stored value was encrypted with key \(String(keyID, radix: 16)), which is not configured. "
+                    + "Add the old key to the key file and start again."
+            )
+        }
+        do {
+            let box = try AES.GCM.SealedBox(
+                nonce: AES.GCM.Nonce(data: sealed[5..<17]),
+                ciphertext: sealed[17..<(sealed.count - 16)],
+                tag: sealed[(sealed.count - 16)...]
+            )
+            let plain = try AES.GCM.open(box, using: key.symmetricKey, authenticating: place.bytes)
+            return plain.withUnsafeBytes { Array($0) }
+        } catch {
+            throw TerapiError(.serverError, "A stored value could not be decrypted.", cause: error)
+        }
+    }
+}
+
+/// 256 bits that everything at rest is sealed with, and from which the other keys of an installation are derived.
+public struct EncryptionKey: Sendable {
+    /// The first four bytes of the key's SHA-256: names the key without telling it.
+    public let id: UInt32
+
+    fileprivate let symmetricKey: SymmetricKey
+
+    /// - Returns: `nil` unless there are exactly 32 bytes.
+    public init?(bytes: [UInt8]) {
+        guard bytes.count == 32 else { return nil }
+        symmetricKey = SymmetricKey(data: bytes)
+        id = SHA256.hash(data: bytes).withUnsafeBytes { UInt32(bigEndian: $0.loadUnaligned(as: UInt32.self)) }
+    }
+
+    public static func random() -> (key: EncryptionKey, bytes: [UInt8]) {
+        let bytes = randomBytes(32)
+        guard let key = EncryptionKey(bytes: bytes) else { preconditionFailure("32 bytes make a key") }
+        return (key, bytes)
+    }
+}
+
+/// Bytes from the system's cryptographic random number generator.
+public func randomBytes(_ count: Int) -> [UInt8] {
+    SymmetricKey(size: SymmetricKeySize(bitCount: count * 8)).withUnsafeBytes { Array($0) }
+}

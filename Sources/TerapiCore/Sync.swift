@@ -1,0 +1,242 @@
+/// A sync as its author wrote it: a script and how to run it.
+public struct SyncDefinition: Sendable, Equatable {
+    public var integrationKey: String
+    public var name: String
+    public var description: String
+    public var models: [String]
+    public var frequency: Frequency
+    public var startsAutomatically: Bool
+    /// Whether records that a complete read no longer shows are marked as deleted.
+    public var tracksDeletes: Bool
+    /// Whether any number of records may vanish at once without a person confirming it.
+    public var allowsMassDeletion: Bool
+    public var version: String
+    public var scopes: [String]
+    /// One CommonJS module; see ``ScriptInvocation/code``.
+    public var code: String
+
+    public init(
+        integrationKey: String,
+        name: String,
+        description: String = "",
+        models: [String],
+        frequency: Frequency,
+        startsAutomatically: Bool = true,
+        tracksDeletes: Bool = false,
+        allowsMassDeletion: Bool = false,
+        version: String = "0.0.1",
+        scopes: [String] = [],
+        code: String
+    ) {
+        self.integrationKey = integrationKey
+        self.name = name
+        self.description = description
+        self.models = models
+        self.frequency = frequency
+        self.startsAutomatically = startsAutomatically
+        self.tracksDeletes = tracksDeletes
+        self.allowsMassDeletion = allowsMassDeletion
+        self.version = version
+        self.scopes = scopes
+        self.code = code
+    }
+}
+
+/// How often a sync runs: `every 5 minutes`, `30s`, `every half hour`, `every day`.
+public struct Frequency: Sendable, Equatable {
+    public static let shortest = Duration.seconds(30)
+    public static let longest = Duration.seconds(31 * 86_400)
+
+    /// As it was written.
+    public let text: String
+    public let interval: Duration
+
+    /// - Throws: `TerapiError(.invalidBody)` that says what is allowed.
+    public init(_ text: String) throws {
+        var rest = text.lowercased().split(separator: " ").joined(separator: " ")[...]
+        if rest.hasPrefix("every ") { rest = rest.dropFirst(6) }
+        let digits = rest.prefix { $0.isASCII && $0.isNumber }
+        let unit = rest.dropFirst(digits.count).drop { $0 == " " }
+        guard let count = digits.isEmpty ? 1 : Int64(digits), count < 1_000_000,
+            let seconds = Self.seconds(in: String(unit), counted: !digits.isEmpty)
+        else {
+            throw TerapiError(
+                .invalidBody,
+                "\"\(text)\" is not a frequency. Write for example \"every 5 minutes\", \"every hour\", \"every day\" or "
+                    + "\"every half hour\"."
+            )
+        }
+        interval = .seconds(count * seconds)
+        guard interval >= Self.shortest, interval <= Self.longest else {
+            throw TerapiError(.invalidBody, "\"\(text)\": a sync runs at most every 30 seconds and at least every 31 days.")
+        }
+        self.text = text
+    }
+
+    private static func seconds(in unit: String, counted: Bool) -> Int64? {
+        switch unit {
+        case "s", "sec", "secs", "second", "seconds": counted ? 1 : nil
+        case "m", "min", "mins", "minute", "minutes": 60
+        case "h", "hr", "hrs", "hour", "hours": 3600
+        case "d", "day", "days": 86_400
+        case "w", "week", "weeks": 7 * 86_400
+        case "month": counted ? nil : 30 * 86_400
+        case "half day": counted ? nil : 12 * 3600
+        case "half hour": counted ? nil : 1800
+        case "quarter hour": counted ? nil : 900
+        default: nil
+        }
+    }
+}
+
+/// A sync of one connection: its schedule and its place at the provider.
+public struct Sync: Sendable, Equatable {
+    public enum State: String, Sendable {
+        case started, paused
+    }
+
+    public var id: Int64
+    public var scope: EnvironmentScope
+    /// The connection's row.
+    public var connectionID: Int64
+    public var integrationKey: String
+    public var name: String
+    /// `base` unless the team made a variant.
+    public var variant: String
+    public var state: State
+    public var frequencyOverride: String?
+    public var nextRunAt: Timestamp?
+    /// Set by a trigger: run once as soon as possible, also while paused.
+    public var isRunRequested: Bool
+    /// Set with a requested run: a person has confirmed that many records may vanish. Ends with the run.
+    public var isMassDeletionConfirmed: Bool
+    /// The fencing token: every run has a higher one, and only the highest can write.
+    public var runGeneration: Int64
+    /// The run that holds the sync now.
+    public var runningRunID: Int64?
+    /// When the last successful run started.
+    public var lastSyncAt: Timestamp?
+    public var checkpoint: JSONValue?
+    /// Failed runs in a row.
+    public var failures: Int
+
+    public init(
+        id: Int64,
+        scope: EnvironmentScope,
+        connectionID: Int64,
+        integrationKey: String,
+        name: String,
+        variant: String,
+        state: State,
+        frequencyOverride: String?,
+        nextRunAt: Timestamp?,
+        isRunRequested: Bool,
+        isMassDeletionConfirmed: Bool,
+        runGeneration: Int64,
+        runningRunID: Int64?,
+        lastSyncAt: Timestamp?,
+        checkpoint: JSONValue?,
+        failures: Int
+    ) {
+        self.id = id
+        self.scope = scope
+        self.connectionID = connectionID
+        self.integrationKey = integrationKey
+        self.name = name
+        self.variant = variant
+        self.state = state
+        self.frequencyOverride = frequencyOverride
+        self.nextRunAt = nextRunAt
+        self.isRunRequested = isRunRequested
+        self.isMassDeletionConfirmed = isMassDeletionConfirmed
+        self.runGeneration = runGeneration
+        self.runningRunID = runningRunID
+        self.lastSyncAt = lastSyncAt
+        self.checkpoint = checkpoint
+        self.failures = failures
+    }
+}
+
+/// One execution of a sync.
+public struct SyncRun: Sendable, Equatable {
+    public enum Status: String, Sendable {
+        case running = "RUNNING"
+        case success = "SUCCESS"
+        case failed = "ERROR"
+        /// A person stopped it, or reset the sync.
+        case cancelled = "STOPPED"
+        /// The process that ran it ended without a word.
+        case abandoned = "ABANDONED"
+    }
+
+    public var id: Int64
+    public var syncID: Int64
+    public var generation: Int64
+    /// Whether no run of this sync had succeeded before.
+    public var isInitial: Bool
+    public var status: Status
+    public var startedAt: Timestamp
+    public var endedAt: Timestamp?
+    /// What was committed so far, per model.
+    public var counts: [String: ChangeCounts]
+    /// When the run first changed a record.
+    public var firstChangeAt: Timestamp?
+    public var checkpointBefore: JSONValue?
+    public var error: String?
+    /// The operation in the logs.
+    public var operationID: String
+
+    public init(
+        id: Int64,
+        syncID: Int64,
+        generation: Int64,
+        isInitial: Bool,
+        status: Status,
+        startedAt: Timestamp,
+        endedAt: Timestamp?,
+        counts: [String: ChangeCounts],
+        firstChangeAt: Timestamp?,
+        checkpointBefore: JSONValue?,
+        error: String?,
+        operationID: String
+    ) {
+        self.id = id
+        self.syncID = syncID
+        self.generation = generation
+        self.isInitial = isInitial
+        self.status = status
+        self.startedAt = startedAt
+        self.endedAt = endedAt
+        self.counts = counts
+        self.firstChangeAt = firstChangeAt
+        self.checkpointBefore = checkpointBefore
+        self.error = error
+        self.operationID = operationID
+    }
+}
+
+/// How many records were added, updated and deleted, and how many came again unchanged.
+public struct ChangeCounts: Sendable, Equatable {
+    public var added = 0
+    public var updated = 0
+    public var deleted = 0
+    public var unchanged = 0
+
+    public init(added: Int = 0, updated: Int = 0, deleted: Int = 0, unchanged: Int = 0) {
+        self.added = added
+        self.updated = updated
+        self.deleted = deleted
+        self.unchanged = unchanged
+    }
+
+    public static func + (left: ChangeCounts, right: ChangeCounts) -> ChangeCounts {
+        ChangeCounts(
+            added: left.added + right.added,
+            updated: left.updated + right.updated,
+            deleted: left.deleted + right.deleted,
+            unchanged: left.unchanged + right.unchanged
+        )
+    }
+
+    public var changed: Int { added + updated + deleted }
+}
