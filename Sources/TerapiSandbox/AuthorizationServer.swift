@@ -1,4 +1,3 @@
-import Crypto
 import Synchronization
 import TerapiCore
 
@@ -80,7 +79,7 @@ final class AuthorizationServer: Sendable {
 
     /// Gives out the code with which the browser goes back; it is good for one minute and one use.
     func approve(_ request: AuthorizationRequest, at now: Timestamp) -> String {
-        let code = randomToken("code")
+        let code = "code_" + hex(randomBytes(32))
         state.withLock { $0.codes[code] = Code(request: request, expiresAt: now + .seconds(60)) }
         return code
     }
@@ -169,8 +168,8 @@ final class AuthorizationServer: Sendable {
 
     private func issue(family: Int, scope: String, at now: Timestamp, in state: inout State) -> TokenPair {
         let pair = TokenPair(
-            accessToken: randomToken("access"),
-            refreshToken: randomToken("refresh"),
+            accessToken: "access_" + hex(randomBytes(32)),
+            refreshToken: "refresh_" + hex(randomBytes(32)),
             lifetime: options.accessTokenLifetime,
             scope: scope
         )
@@ -181,6 +180,6 @@ final class AuthorizationServer: Sendable {
 
     /// The S256 challenge of a verifier (RFC 7636, section 4.2).
     static func challenge(for verifier: String) -> String {
-        base64URL(SHA256.hash(data: Array(verifier.utf8)))
+        Base64.url.encode(sha256(Array(verifier.utf8)))
     }
 }

@@ -29,7 +29,10 @@ enum ConsentPage {
     }
 
     static func refusal(_ explanation: String) -> String {
-        page(title: "Not possible", body: "<div class=\"mark\">S</div><h1>Not possible</h1><p>\(escaped(explanation))</p>")
+        page(
+            title: "Not possible",
+            body: "<div class=\"mark\">S</div><h1>Not possible</h1><p>\(escaped(explanation))</p>"
+        )
     }
 
     private static func page(title: String, body: String) -> String {

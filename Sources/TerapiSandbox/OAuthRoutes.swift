@@ -95,7 +95,9 @@ struct OAuthRoutes: Sendable {
     ) throws(AuthorizationServer.Refusal) -> AuthorizationServer.ClientProof {
         if let authorization {
             let expected = "\(percentEncoded(options.clientID)):\(percentEncoded(options.clientSecret.reveal()))"
-            guard Secret(authorization) == Secret("Basic " + base64(expected.utf8)) else { throw .invalidClient }
+            guard Secret(authorization) == Secret("Basic " + Base64.standard.encode(expected.utf8)) else {
+                throw .invalidClient
+            }
             return AuthorizationServer.ClientProof(id: options.clientID, secret: options.clientSecret)
         }
         return AuthorizationServer.ClientProof(

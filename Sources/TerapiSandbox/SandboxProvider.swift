@@ -1,9 +1,8 @@
+import Hummingbird
 public import Logging
+import NIOCore
 public import ServiceLifecycle
 public import TerapiCore
-
-import Hummingbird
-import NIOCore
 
 /// A made-up product with an API, to try Terapi with: its own OAuth server with one-use refresh tokens, a list of tickets
 /// that change, and faults on request. It listens on 127.0.0.1 only, and everything is in memory.

@@ -121,7 +121,7 @@ struct TicketRoutes: Sendable {
             headers: [.contentType: "application/json"],
             body: ResponseBody(byteBuffer: Self.body(page, next: next))
         )
-        if let next { response.headers[.link] = "<\(next)>; rel=\"next\"" }
+        if let next, let link = HTTPField.Name("Link") { response.headers[link] = "<\(next)>; rel=\"next\"" }
         return response
     }
 
@@ -146,7 +146,10 @@ struct TicketRoutes: Sendable {
     private static func number(_ text: String?, name: String, in range: ClosedRange<Int>) throws -> Int? {
         guard let text else { return nil }
         guard let number = Int(text), range.contains(number) else {
-            throw HTTPError(.badRequest, message: "\(name) must be a number from \(range.lowerBound) to \(range.upperBound).")
+            throw HTTPError(
+                .badRequest,
+                message: "\(name) must be a number from \(range.lowerBound) to \(range.upperBound)."
+            )
         }
         return number
     }
@@ -180,7 +183,7 @@ struct TicketRoutes: Sendable {
     }
 
     /// The page's tickets again and again until the reader has had enough.
-    private static func endless(_ page: TicketStore.Page) -> Response {
+    static func endless(_ page: TicketStore.Page) -> Response {
         let opening = "{\"tickets\":[".utf8.count
         var head = ByteBuffer()
         write(page.tickets, to: &head)

@@ -48,7 +48,7 @@ final class TicketStore: Sendable {
         for number in 1...max(count, 1) where count > 0 {
             let ticket = Ticket(id: number, createdAt: begin + .microseconds(Int64(number) * spacing))
             state.tickets.append(ticket)
-            state.places[number] = Place(updatedAt: ticket.updatedAt, id: number)
+            state.places[number] = ticket.place
         }
         state.lastID = count
         self.state = Mutex(state)
@@ -68,7 +68,7 @@ final class TicketStore: Sendable {
                 index = max(index, Self.firstIndex(in: state.tickets) { $0.updatedAt >= since })
             }
             if let place = query.after {
-                index = max(index, Self.firstIndex(in: state.tickets) { Place(updatedAt: $0.updatedAt, id: $0.id) > place })
+                index = max(index, Self.firstIndex(in: state.tickets) { $0.place > place })
             }
             var skip = (query.page - 1) * query.perPage
             var page = Page(tickets: [], next: nil)
@@ -87,7 +87,7 @@ final class TicketStore: Sendable {
                     break
                 }
                 page.tickets.append(ticket.bytes)
-                last = Place(updatedAt: ticket.updatedAt, id: ticket.id)
+                last = ticket.place
             }
             return page
         }
@@ -108,7 +108,7 @@ final class TicketStore: Sendable {
             var ticket = Ticket(id: state.lastID, createdAt: moment)
             if !overrides.isEmpty { ticket.update(overrides, at: moment) }
             state.tickets.append(ticket)
-            state.places[ticket.id] = Place(updatedAt: moment, id: ticket.id)
+            state.places[ticket.id] = ticket.place
             return ticket.id
         }
     }
@@ -139,7 +139,7 @@ final class TicketStore: Sendable {
             let moment = Self.nextMoment(&state, now)
             apply(&ticket, moment)
             state.tickets.append(ticket)
-            state.places[id] = Place(updatedAt: moment, id: id)
+            state.places[id] = ticket.place
             return true
         }
     }
@@ -152,7 +152,7 @@ final class TicketStore: Sendable {
 
     private static func index(of id: Int, in state: State) -> Int? {
         guard let place = state.places[id] else { return nil }
-        return firstIndex(in: state.tickets) { Place(updatedAt: $0.updatedAt, id: $0.id) >= place }
+        return firstIndex(in: state.tickets) { $0.place >= place }
     }
 
     /// The first index from which on the condition holds; the tickets are sorted so that it holds to the end.
@@ -164,5 +164,11 @@ final class TicketStore: Sendable {
             if holds(tickets[middle]) { high = middle } else { low = middle + 1 }
         }
         return low
+    }
+}
+
+extension Ticket {
+    fileprivate var place: TicketStore.Place {
+        TicketStore.Place(updatedAt: updatedAt, id: id)
     }
 }

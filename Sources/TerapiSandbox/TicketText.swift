@@ -73,7 +73,9 @@ struct TicketText {
         "Okafor", "Lindqvist", "Wei", "Haddad", "Yilmaz", "Diallo", "Murphy", "Tanaka", "Ortega", "Weber", "Ivanova",
         "Rossi",
     ]
-    private static let companies = ["acme", "globex", "initech", "umbra", "northwind", "contoso", "tailspin", "fabrikam"]
+    private static let companies = [
+        "acme", "globex", "initech", "umbra", "northwind", "contoso", "tailspin", "fabrikam",
+    ]
     private static let tags = ["vip", "bug", "billing", "trial", "mobile", "regression", "how-to", "escalated"]
 }
 
