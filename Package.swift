@@ -67,6 +67,7 @@ let package = Package(
         .target(
             name: "TerapiScripts",
             dependencies: ["TerapiCore", "CJavaScriptCore", "Yams"],
+            resources: [.embedInCode("Prelude")],
             swiftSettings: settings
         ),
         .target(
@@ -114,6 +115,22 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "script-host-fixture",
+            dependencies: ["TerapiCore", "TerapiScripts"],
+            path: "Tests/ScriptHostFixture",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TerapiScriptsTests",
+            dependencies: ["TerapiCore", "TerapiScripts", "script-host-fixture"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TerapiStorageTests",
+            dependencies: ["TerapiCore", "TerapiSQLite", "TerapiStorage"],
             swiftSettings: settings
         ),
         .testTarget(
