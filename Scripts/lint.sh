@@ -35,7 +35,7 @@ room() {
         "^ *(public |package |internal |private )?(@[A-Za-z_]+ )*import +([a-z]+ +)?$library(\.|$| )" Sources -- "$allowed"
 }
 
-room GRDB TerapiSQLite
+room CSQLite TerapiSQLite
 room CJavaScriptCore TerapiScripts
 room AsyncHTTPClient TerapiProviders
 room Yams TerapiProviders TerapiScripts
