@@ -273,8 +273,10 @@ struct SyncRunner: Sendable {
         let interval = services.catalog.frequency(of: sync).interval
         let elapsed = max(0, (now - run.startedAt).microseconds)
         let ticks = elapsed / interval.microseconds + 1
-        let regular = run.startedAt + .microseconds(ticks * interval.microseconds)
-        guard status == .failed else { return regular }
+        // A twentieth earlier or later, so that syncs which began together do not stay together.
+        let jitter = Double(interval.microseconds) * Double.random(in: -0.05...0.05)
+        let regular = run.startedAt + .microseconds(ticks * interval.microseconds + Int64(jitter))
+        guard status == .failed else { return max(regular, now) }
         var random = SystemRandomNumberGenerator()
         let retry = RetryPolicy.syncRuns.delay(afterAttempt: failures, random: &random).map { now + $0 }
         return min(regular, retry ?? regular)

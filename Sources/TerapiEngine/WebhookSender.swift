@@ -18,9 +18,12 @@ public struct WebhookSender: Service {
         self.services = services
     }
 
+    /// At the shutdown nothing new is taken, and the tries that are under way end in their own time.
     public func run() async throws {
-        await cancelWhenGracefulShutdown {
+        await withGracefulShutdownHandler {
             await work()
+        } onGracefulShutdown: {
+            services.webhookWakeUp.ring()
         }
     }
 
@@ -37,7 +40,7 @@ public struct WebhookSender: Service {
 
     private func work() async {
         await withDiscardingTaskGroup { group in
-            while !Task.isCancelled {
+            while !Task.isCancelled, !Task.isShuttingDownGracefully {
                 do {
                     let deliveries = try await claim()
                     for delivery in deliveries {
