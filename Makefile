@@ -58,6 +58,15 @@ test-journeys: setup-test ## Only the end-to-end journeys (ARGS="-k NAME")
 	swift build --product terapi
 	$(PYTEST) $(ARGS)
 
+# What to measure: sync, read, idle or all.
+.PHONY: bench
+bench: ## Measure beside others that do the same work, and print the ratios (ARGS="sync --rounds 3")
+	@Scripts/setup.sh build bench
+	swift build -c release
+	S=$(CURDIR)/$(BUILD)/bench W=1 Benchmarks/Peers/setup.sh start
+	S=$(CURDIR)/$(BUILD)/bench $(BUILD)/bench-venv/bin/python Benchmarks/bench.py $(or $(ARGS),all); \
+		status=$$?; S=$(CURDIR)/$(BUILD)/bench Benchmarks/Peers/setup.sh stop; exit $$status
+
 .PHONY: golden
 golden: setup ## Rewrite the recorded answers in Tests/Fixtures; read the difference before you commit it
 	TERAPI_GOLDEN=rewrite swift test --filter Golden

@@ -4,7 +4,7 @@
 # usage: Scripts/setup.sh [build] [test] [bench]
 #   build  what `swift build` needs: the Swift toolchain (checked, not installed) and the system libraries
 #   test   what the journeys need besides: a browser, curl, openssl, and a Python environment in .build/venv
-#   bench  what the benches need besides: nginx, simdjson, a C++ compiler
+#   bench  what the benches need besides: nginx, wrk, simdjson, a C++ compiler, and .build/bench-venv
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -50,6 +50,7 @@ apt_packages() {
         bench)
             has nginx || echo nginx-light
             has c++ || echo g++
+            has wrk || echo wrk
             echo libsimdjson-dev
             ;;
     esac
@@ -82,6 +83,7 @@ brew_packages() {
         test) has python3 || echo python ;;
         bench)
             has nginx || echo nginx
+            has wrk || echo wrk
             [ -d "$(brew --prefix)/opt/simdjson" ] || echo simdjson
             ;;
     esac
@@ -99,8 +101,9 @@ install_with_brew() {
 
 # --- Python ---------------------------------------------------------------------------------------------------------
 
+# python_environment REQUIREMENTS FOLDER
 python_environment() {
-    local wanted=Tests/EndToEnd/requirements.txt there=.build/venv
+    local wanted=$1 there=$2
     # The copy that was installed is the stamp: equal means nothing to do.
     if ! cmp -s "$wanted" "$there/installed.txt"; then
         say "installing Python packages into $there: $(grep -v '^#' "$wanted" | tr '\n' ' ')"
@@ -109,6 +112,10 @@ python_environment() {
         "$there/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted"
         cp "$wanted" "$there/installed.txt"
     fi
+}
+
+browser() {
+    local there=.build/venv
     if ! has chromium && ! has google-chrome && [ ! -e "$there/browser" ]; then
         say "installing a Chromium for Playwright"
         "$there/bin/python" -m playwright install --with-deps chromium
@@ -125,4 +132,12 @@ elif [ "$(uname)" = Darwin ]; then
 else
     say "this is neither Debian, Ubuntu nor macOS: install the packages yourself (see this script for their names)"
 fi
-case " $* " in *" test "*) python_environment ;; esac
+for purpose in "$@"; do
+    case "$purpose" in
+        test)
+            python_environment Tests/EndToEnd/requirements.txt .build/venv
+            browser
+            ;;
+        bench) python_environment Benchmarks/requirements.txt .build/bench-venv ;;
+    esac
+done

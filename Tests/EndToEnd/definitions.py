@@ -25,6 +25,7 @@ def sandbox_provider(folder, base):
         refresh_params:
             grant_type: refresh_token
         default_scopes: [tickets:read]
+        rotation: strict
         proxy:
             base_url: {base}
         """)
@@ -38,8 +39,7 @@ def sandbox_sync(folder, integration="sandbox", name="tickets"):
         request:
             endpoint: /api/tickets
             params: { per_page: 100, include_deleted: "true", updated_since: "${checkpoint.since}" }
-            paginate: { type: link, rel: next }
-        records: tickets
+            paginate: { type: link, rel: next, response_path: tickets }
         checkpoint: { since: max(item.updated_at), order: ascending }
         deleted: item.deleted
         map:
@@ -60,8 +60,7 @@ def sandbox_full_sync(folder, integration="sandbox", name="all-tickets"):
         request:
             endpoint: /api/tickets
             params: { per_page: 100 }
-            paginate: { type: link, rel: next }
-        records: tickets
+            paginate: { type: link, rel: next, response_path: tickets }
         track_deletes: true
         map:
             id: String(item.id)
@@ -87,6 +86,7 @@ def oauth_dot_provider(folder, facts, api):
         refresh_params:
             grant_type: refresh_token
         default_scopes: [openid, read]
+        rotation: strict
         proxy:
             base_url: {api}
         """)
@@ -100,8 +100,7 @@ def kinto_sync(folder, integration="kinto"):
         request:
             endpoint: /buckets/crm/collections/contacts/records
             params: { _sort: last_modified, _limit: 100, _since: "${checkpoint.since}" }
-            paginate: { type: link, header: next-page }
-        records: data
+            paginate: { type: link, link_in_response_header: next-page, response_path: data }
         checkpoint: { since: max(item.last_modified), order: ascending }
         deleted: item.deleted
         map:

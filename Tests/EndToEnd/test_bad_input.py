@@ -56,7 +56,7 @@ TABLE = [
     ("POST", "/connect/sessions", {"json": {"end_user": {"id": "u"}, "allowed_integrations": ["nothing"]}}, 400,
      "invalid_body"),
     ("POST", "/connect/sessions", {"json": {"end_user": {"id": "u", "shoe": 43}}}, 400, "invalid_body"),
-    ("POST", "/connect/sessions/reconnect", {"json": {"connection_id": "nobody", "integration_id": "sandbox"}}, 404,
+    ("POST", "/connect/sessions/reconnect", {"json": {"connection_id": "nobody", "integration_id": "sandbox"}}, None,
      None),
     ("GET", "/connect/attempts/" + "0" * 64, {}, 401, None),
     # Integrations and providers
@@ -82,6 +82,15 @@ TABLE = [
      "connection_id": "CONNECTION", "sync_name": "tickets", "frequency": "every 5 seconds"}}, 400, "invalid_body"),
     ("PUT", "/sync/update-connection-frequency", {"json": {"provider_config_key": "sandbox",
      "connection_id": "CONNECTION", "sync_name": "tickets", "frequency": "often"}}, 400, "invalid_body"),
+    # The environment
+    ("PATCH", "/environment", {"json": {"webhook": {"primary_url": 7}}}, 400, "invalid_body"),
+    ("PATCH", "/environment", {"json": {"webhook": {"primary_url": "ftp://x"}}}, 400, "invalid_body"),
+    ("PATCH", "/environment", {"json": {"default_origins": ["app.example.com/x"]}}, 400, "invalid_body"),
+    ("PATCH", "/environment", {"json": {"colour": "red"}}, 400, "invalid_body"),
+    ("POST", "/environment/webhook-signing-key/rotate", {"json": {"colour": "red"}}, 400, "invalid_body"),
+    ("GET", "/webhook-events?colour=red", {}, 400, "invalid_query_params"),
+    ("GET", "/webhook-events/nothing", {}, 404, None),
+    ("GET", "/logs/operations?colour=red", {}, 400, "invalid_query_params"),
     ("GET", "/nothing/here", {}, 404, None),
     ("DELETE", "/records", {"headers": HEADERS}, None, None),
 ]

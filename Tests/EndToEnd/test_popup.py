@@ -99,10 +99,10 @@ def sign_in(page):
     page.wait_for_url("**/o/authorize/**")
 
 
-def open_application(browser, application, terapi, session, **query):
+def open_application(browser, application, terapi, session):
     origin, page_source = application
     address = connect_address(
-        terapi.api(), "dot", session["token"], attempt_id=ATTEMPT, origin=query.pop("origin", origin), **query
+        terapi.api(), "dot", session["token"], attempt_id=ATTEMPT, opener_origin=origin
     )
     settings = {
         "address": address,

@@ -27,12 +27,16 @@ def test_the_first_start_makes_two_environments_and_says_their_keys_once(terapi)
     assert keys.read_text() == before
 
 
-def test_secrets_are_for_their_owner_only(terapi):
-    others = [
-        path for path in terapi.data.rglob("*")
-        if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077
-    ]
-    assert others == []
+def test_the_data_folder_is_for_its_owner_only(terapi):
+    assert stat.S_IMODE(terapi.data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((terapi.data / "encryption-key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((terapi.data / "terapi.sock").stat().st_mode) & 0o077 == 0
+
+
+def test_no_key_is_in_the_log(terapi):
+    """The terminal shows the keys once; what goes to the log does not."""
+    log = [line for line in terapi.log.read_text().splitlines() if line.startswith(("{", "20"))]
+    assert terapi.key("dev") not in "\n".join(log)
 
 
 def test_answers_health_and_readiness_without_a_key(terapi):

@@ -25,8 +25,7 @@ def writer_sync(folder, name):
         request:
             endpoint: /api/tickets
             params: {{ per_page: 100, updated_since: "${{checkpoint.since}}" }}
-            paginate: {{ type: link, rel: next }}
-        records: tickets
+            paginate: {{ type: link, rel: next, response_path: tickets }}
         checkpoint: {{ since: max(item.updated_at), order: ascending }}
         map:
             id: '"{name}-" + item.id'
