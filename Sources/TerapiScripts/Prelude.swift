@@ -12,6 +12,7 @@ enum Prelude {
         part("pagination", PackageResources.pagination_js),
         part("records", PackageResources.records_js),
         part("context", PackageResources.context_js),
+        part("declared", PackageResources.declared_js),
         part("modules", PackageResources.modules_js),
     ]
 

@@ -2,11 +2,6 @@ import TerapiCore
 
 /// Answers one question for records from one snapshot.
 struct RecordPageReader {
-    /// How far a filter looks at a time. A filter that finds nothing in several such stretches answers with the place
-    /// that it has reached, so that no question reads without end.
-    private static let stretch: Int64 = 50_000
-    private static let stretches = 8
-
     private let query: RecordQuery
     private let box: SecretBox
     private let snapshot: any Snapshot
@@ -165,34 +160,21 @@ struct RecordPageReader {
         return writer.hasMore ? writer.lastPosition : nil
     }
 
+    /// Each action has its own order in the index: the next of each are found, and the first of all of them read.
     private func readFiltered(
         after start: Int64, headID: Int64, into writer: inout RecordPageWriter
     ) throws -> Int64? {
-        let wanted = query.actions.map(\.number).sorted()
-        var scanned = start
-        for _ in 0..<Self.stretches {
-            // Over positions that nobody holds any more in one step.
-            let next = try snapshot.first(
-                "select min(position) from record where head_id = $1 and position > $2",
-                [.integer(headID), .integer(scanned)]
-            ) { $0.integerIfPresent(0) } ?? nil
-            guard let next else { return nil }
-            let end = next + Self.stretch
+        var found: [(position: Int64, rowID: Int64)] = []
+        for action in query.actions {
             try snapshot.forEach(
-                Self.columns
-                    + """
-                    where head_id = $1 and position > $2 and position <= $3 and last_action in ($4, $5)
-                    order by position limit $6
-                    """,
-                [
-                    .integer(headID), .integer(scanned), .integer(end), .integer(wanted[0]),
-                    .integer(wanted[wanted.count - 1]), SQLValue(query.limit + 1 - writer.count),
-                ]
-            ) { try writer.append($0) }
-            if writer.hasMore { return writer.lastPosition }
-            scanned = end
+                """
+                select position, id from record where head_id = $1 and last_action = $2 and position > $3
+                order by position limit $4
+                """,
+                [.integer(headID), .integer(action.number), .integer(start), SQLValue(query.limit + 1)]
+            ) { found.append(($0.integer(0), $0.integer(1))) }
         }
-        return scanned < head.position ? scanned : nil
+        return try read(found, into: &writer)
     }
 
     private func readIDs(after start: Int64, headID: Int64, into writer: inout RecordPageWriter) throws -> Int64? {
@@ -210,11 +192,17 @@ struct RecordPageReader {
                 if isWanted, row.integer(0) > start { found.append((row.integer(0), row.integer(1))) }
             }
         )
-        found.sort { $0.position < $1.position }
+        return try read(found, into: &writer)
+    }
+
+    private func read(
+        _ found: [(position: Int64, rowID: Int64)], into writer: inout RecordPageWriter
+    ) throws -> Int64? {
+        let next = found.sorted { $0.position < $1.position }.prefix(query.limit + 1)
         try snapshot.forEach(
             Self.columns + "where id = $1",
-            count: min(found.count, query.limit + 1),
-            bind: { index, parameters in parameters.bind(found[index].rowID, at: 1) },
+            count: next.count,
+            bind: { index, parameters in parameters.bind(next[index].rowID, at: 1) },
             { _, row in try writer.append(row) }
         )
         return writer.hasMore ? writer.lastPosition : nil

@@ -47,14 +47,14 @@ extension SQLStorage {
             let seen = try Self.seenRows(fullReadID: fullReadID, in: transaction)
             var vanished: [(rowID: Int64, position: Int64)] = []
             var live = 0
-            // Answered from the index alone, in the order of positions.
+            // Answered from the index alone.
             try transaction.forEach(
-                "select id, position from record where head_id = $1 and last_action < 2 order by position",
-                [.integer(headID)]
+                "select id, position from record where head_id = $1 and last_action < 2", [.integer(headID)]
             ) { row in
                 live += 1
                 if !seen.containsSorted(row.integer(0)) { vanished.append((row.integer(0), row.integer(1))) }
             }
+            vanished.sort { $0.position < $1.position }
             if !allowsMassDeletion, vanished.count >= Self.massDeletion.count,
                 vanished.count * 100 > live * Self.massDeletion.percent
             {

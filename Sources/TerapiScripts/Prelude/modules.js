@@ -10,7 +10,7 @@
         createAction: declared('action'),
         createOnEvent: declared('on-event'),
         ActionError: host.ActionError,
-        itemsOf: host.itemsOf,
+        declaredSync: host.declaredSync,
     });
     const modules = { terapi, nango: terapi };
 

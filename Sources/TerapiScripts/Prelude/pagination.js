@@ -48,6 +48,9 @@
     const kinds = {
         link(rule, first, request) {
             const visit = path(request);
+            if (!rule.link_rel_in_response_header && !rule.link_in_response_header && !rule.link_path_in_response_body) {
+                throw new Error(`${request}: link pagination needs link_rel_in_response_header, link_in_response_header or link_path_in_response_body.`);
+            }
             return (response, items, config) => {
                 const link = rule.link_rel_in_response_header
                     ? linkWithRel(response.headers.link, rule.link_rel_in_response_header)

@@ -246,8 +246,9 @@ extension Migrator {
             unique (head_id, external_id)
         ) strict
         """,
-        // The action stands in the index so that a filter or the end of a full read passes over rows unseen.
-        "create unique index record_position on record (head_id, position, last_action)",
+        "create unique index record_position on record (head_id, position)",
+        // A filter goes straight to its records, and the end of a full read to the live ones.
+        "create index record_action on record (head_id, last_action, position)",
         """
         create table epoch (
             number integer primary key,
