@@ -23,7 +23,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -35,6 +35,11 @@ let package = Package(
             pkgConfig: "javascriptcoregtk-4.1",
             providers: [.apt(["libjavascriptcoregtk-4.1-dev"])]
         ),
+        .systemLibrary(
+            name: "CSQLite",
+            pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"])]
+        ),
         .target(
             name: "TerapiCore",
             dependencies: [.product(name: "Crypto", package: "swift-crypto")],
@@ -43,7 +48,7 @@ let package = Package(
         .target(name: "TerapiStorage", dependencies: ["TerapiCore"], swiftSettings: settings),
         .target(
             name: "TerapiSQLite",
-            dependencies: ["TerapiStorage", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: ["CSQLite", "TerapiCore", "TerapiStorage"],
             swiftSettings: settings
         ),
         .target(
@@ -62,6 +67,7 @@ let package = Package(
         .target(
             name: "TerapiScripts",
             dependencies: ["TerapiCore", "CJavaScriptCore", "Yams"],
+            resources: [.embedInCode("Prelude")],
             swiftSettings: settings
         ),
         .target(
@@ -84,16 +90,65 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(
+            name: "TerapiSandbox",
+            dependencies: [
+                "TerapiCore",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "terapi",
             dependencies: [
-                "TerapiAPI", "TerapiCore", "TerapiEngine", "TerapiProviders", "TerapiSQLite", "TerapiScripts",
-                "TerapiStorage",
+                "TerapiAPI", "TerapiCore", "TerapiEngine", "TerapiProviders", "TerapiSQLite", "TerapiSandbox",
+                "TerapiScripts", "TerapiStorage",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "script-host-fixture",
+            dependencies: ["TerapiCore", "TerapiScripts"],
+            path: "Tests/ScriptHostFixture",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TerapiScriptsTests",
+            dependencies: ["TerapiCore", "TerapiScripts", "script-host-fixture"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TerapiStorageTests",
+            dependencies: ["TerapiCore", "TerapiSQLite", "TerapiStorage"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TerapiSQLiteTests",
+            dependencies: ["CSQLite", "TerapiCore", "TerapiSQLite", "TerapiStorage"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TerapiSandboxTests",
+            dependencies: [
+                "TerapiCore",
+                "TerapiSandbox",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: settings
         ),

@@ -8,6 +8,8 @@ public struct SyncDefinition: Sendable, Equatable {
     public var startsAutomatically: Bool
     /// Whether records that a complete read no longer shows are marked as deleted.
     public var tracksDeletes: Bool
+    /// Whether any number of records may vanish at once without a person confirming it.
+    public var allowsMassDeletion: Bool
     public var version: String
     public var scopes: [String]
     /// One CommonJS module; see ``ScriptInvocation/code``.
@@ -21,6 +23,7 @@ public struct SyncDefinition: Sendable, Equatable {
         frequency: Frequency,
         startsAutomatically: Bool = true,
         tracksDeletes: Bool = false,
+        allowsMassDeletion: Bool = false,
         version: String = "0.0.1",
         scopes: [String] = [],
         code: String
@@ -32,6 +35,7 @@ public struct SyncDefinition: Sendable, Equatable {
         self.frequency = frequency
         self.startsAutomatically = startsAutomatically
         self.tracksDeletes = tracksDeletes
+        self.allowsMassDeletion = allowsMassDeletion
         self.version = version
         self.scopes = scopes
         self.code = code
@@ -43,9 +47,16 @@ public struct Frequency: Sendable, Equatable {
     public static let shortest = Duration.seconds(30)
     public static let longest = Duration.seconds(31 * 86_400)
 
+    public static let daily = Frequency(text: "every day", interval: .seconds(86_400))
+
     /// As it was written.
     public let text: String
     public let interval: Duration
+
+    private init(text: String, interval: Duration) {
+        self.text = text
+        self.interval = interval
+    }
 
     /// - Throws: `TerapiError(.invalidBody)` that says what is allowed.
     public init(_ text: String) throws {
@@ -104,6 +115,8 @@ public struct Sync: Sendable, Equatable {
     public var nextRunAt: Timestamp?
     /// Set by a trigger: run once as soon as possible, also while paused.
     public var isRunRequested: Bool
+    /// Set with a requested run: a person has confirmed that many records may vanish. Ends with the run.
+    public var isMassDeletionConfirmed: Bool
     /// The fencing token: every run has a higher one, and only the highest can write.
     public var runGeneration: Int64
     /// The run that holds the sync now.
@@ -125,6 +138,7 @@ public struct Sync: Sendable, Equatable {
         frequencyOverride: String?,
         nextRunAt: Timestamp?,
         isRunRequested: Bool,
+        isMassDeletionConfirmed: Bool,
         runGeneration: Int64,
         runningRunID: Int64?,
         lastSyncAt: Timestamp?,
@@ -141,6 +155,7 @@ public struct Sync: Sendable, Equatable {
         self.frequencyOverride = frequencyOverride
         self.nextRunAt = nextRunAt
         self.isRunRequested = isRunRequested
+        self.isMassDeletionConfirmed = isMassDeletionConfirmed
         self.runGeneration = runGeneration
         self.runningRunID = runningRunID
         self.lastSyncAt = lastSyncAt

@@ -127,8 +127,14 @@ public protocol SyncControl: Sendable {
     ///   - names: `name` or `name::variant`; empty for every sync.
     ///   - reset: forget checkpoints and the last sync date, and start anew.
     ///   - emptyCache: with `reset`, remove the records for good first.
+    ///   - confirmsMassDeletion: let this run delete any number of records that the provider no longer shows.
     /// - Throws: `TerapiError`: `.unknownConnection`, `.unknownProviderConfig`, `.noSyncsFound`.
-    func trigger(_ selection: SyncSelection, reset: Bool, emptyCache: Bool) async throws
+    func trigger(
+        _ selection: SyncSelection,
+        reset: Bool,
+        emptyCache: Bool,
+        confirmsMassDeletion: Bool
+    ) async throws
     func start(_ selection: SyncSelection) async throws
     func pause(_ selection: SyncSelection) async throws
     func status(_ selection: SyncSelection) async throws -> [SyncStatus]

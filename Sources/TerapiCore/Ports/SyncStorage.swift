@@ -13,8 +13,10 @@ public protocol SyncStorage: Sendable {
     func setFrequencyOverride(_ text: String?, syncID: Int64, nextRunAt: Timestamp?) async throws
 
     /// Asks for one run as soon as possible.
-    /// - Parameter reset: forgets checkpoint and last sync date first; a run in progress loses the right to write.
-    func requestRun(syncID: Int64, reset: Bool, now: Timestamp) async throws
+    /// - Parameters:
+    ///   - reset: forgets checkpoint and last sync date first; a run in progress loses the right to write.
+    ///   - confirmsMassDeletion: the run may delete any number of records.
+    func requestRun(syncID: Int64, reset: Bool, confirmsMassDeletion: Bool, now: Timestamp) async throws
 
     /// Takes the next due sync that nobody runs, and begins a run: a new generation, a row, a lease.
     ///

@@ -1,0 +1,245 @@
+// Syncs that are declared in YAML: one way of reading, driven by what the file says.
+(function (host) {
+    'use strict';
+
+    const compile = (file, key, names, source) => {
+        try {
+            return new Function(...names, `return (${source}\n);`);
+        } catch (error) {
+            throw new SyntaxError(`${file}: ${key}: ${error.message}: ${source}`);
+        }
+    };
+
+    const failure = (file, key, error) => {
+        const named = new Error(`${file}: ${key}: ${error?.message ?? error}`);
+        named.name = error?.name ?? 'Error';
+        return named;
+    };
+
+    /// A function of one item.
+    const overItem = (file, key, source) => {
+        const run = compile(file, key, ['item'], source);
+        return (item) => {
+            try {
+                return run(item);
+            } catch (error) {
+                throw failure(file, key, error);
+            }
+        };
+    };
+
+    const mapping = (file, fields) => {
+        const each = Object.entries(fields).map(([name, source]) => [name, overItem(file, `map.${name}`, source)]);
+        const members = Object.entries(fields).map(([name, source]) => `${JSON.stringify(name)}: (${source}\n)`);
+        const map = compile(file, 'map', ['item'], `{${members.join(', ')}}`);
+        return (item) => {
+            try {
+                return map(item);
+            } catch (error) {
+                // One by one, to find the key whose fault it is.
+                for (const [, run] of each) run(item);
+                throw failure(file, 'map', error);
+            }
+        };
+    };
+
+    const isAlone = (source) => {
+        let depth = 0;
+        for (let index = 0; index < source.length; index++) {
+            if (source[index] === '(') depth++;
+            if (source[index] === ')' && --depth < 0) return false;
+        }
+        return depth === 0;
+    };
+
+    const instant = (value) => (typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? Date.parse(value) : NaN);
+
+    const isLess = (left, right) => {
+        if (typeof left === 'string' && typeof right === 'string') {
+            const [first, second] = [instant(left), instant(right)];
+            // Times may be written with different offsets or digits.
+            if (first !== second && !Number.isNaN(first) && !Number.isNaN(second)) return first < second;
+        }
+        return left < right;
+    };
+
+    const choosers = {
+        max: (kept, value) => (kept === undefined || isLess(kept, value) ? value : kept),
+        min: (kept, value) => (kept === undefined || isLess(value, kept) ? value : kept),
+        first: (kept, value) => kept ?? value,
+        last: (kept, value) => value,
+    };
+
+    /// Follows the checkpoint's members over the pages of one run.
+    const follower = (file, fields, stored) => {
+        const reached = { ...stored };
+        const fresh = {};
+        const steps = Object.entries(fields).map(([name, source]) => {
+            const key = `checkpoint.${name}`;
+            const found = /^\s*(max|min|first|last)\s*\(([\s\S]*)\)\s*$/.exec(source);
+            if (found && isAlone(found[2])) {
+                const [, kind, inner] = found;
+                const value = overItem(file, key, inner);
+                // What was reached before counts only for a largest value: the place never goes back.
+                if (kind === 'max' && stored?.[name] !== undefined) fresh[name] = stored[name];
+                return (items) => {
+                    for (const item of items) {
+                        const next = value(item);
+                        if (next !== undefined && next !== null) fresh[name] = choosers[kind](fresh[name], next);
+                    }
+                    if (fresh[name] !== undefined) reached[name] = fresh[name];
+                };
+            }
+            const run = compile(file, key, ['response', 'firstResponse', 'checkpoint'], source);
+            return (items, responses) => {
+                try {
+                    const value = run(responses.last, responses.first, stored ?? {});
+                    if (value !== undefined && value !== null) reached[name] = value;
+                } catch (error) {
+                    throw failure(file, key, error);
+                }
+            };
+        });
+        return (items, responses) => {
+            for (const step of steps) step(items, responses);
+            return { ...reached };
+        };
+    };
+
+    const seconds = (date) => date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+
+    const minus = (file, name, value, overlap) => {
+        if (!overlap) return value;
+        if (typeof value === 'number' || (typeof value === 'string' && /^\d+$/.test(value))) {
+            // Above this it can only be milliseconds: as seconds it would be the year 5138.
+            const number = Number(value);
+            const less = number > 1e11 ? number - overlap : number - Math.ceil(overlap / 1000);
+            return typeof value === 'number' ? less : String(less);
+        }
+        const time = Date.parse(value);
+        if (Number.isNaN(time)) {
+            throw new Error(`${file}: checkpoint.overlap: ${JSON.stringify(value)} in checkpoint.${name} is not a time.`);
+        }
+        const date = new Date(time - overlap);
+        return String(value).includes('.') ? date.toISOString() : /T/.test(value) ? seconds(date) : seconds(date).slice(0, 10);
+    };
+
+    const startOf = (backfill) => {
+        const date = new Date(Date.now() - backfill.days * 86400000);
+        switch (backfill.as) {
+            case 'date': return seconds(date).slice(0, 10);
+            case 'unix': return Math.floor(date / 1000);
+            case 'unix_ms': return Number(date);
+            default: return seconds(date);
+        }
+    };
+
+    const place = /\$\{([^}]*)\}/g;
+    const rootsIn = (value) => new Set([...JSON.stringify(value ?? null).matchAll(place)].map(([, path]) => path.trim().split('.')[0]));
+    const valueAt = (scope, path) =>
+        path.trim().split('.').reduce((value, step) => (value === undefined || value === null ? undefined : value[step]), scope);
+
+    /// Undefined when a place in the text has no value.
+    const fill = (text, scope, escape = String) => {
+        let isWhole = true;
+        const filled = text.replace(place, (match, path, offset) => {
+            const value = valueAt(scope, path);
+            if (value === undefined || value === null || value === '') isWhole = false;
+            return offset === 0 ? String(value) : escape(value);
+        });
+        return isWhole ? filled : undefined;
+    };
+
+    const fillAll = (value, scope) => {
+        if (typeof value === 'string') return fill(value, scope);
+        if (Array.isArray(value)) return value.map((member) => fillAll(member, scope)).filter((member) => member !== undefined);
+        if (typeof value !== 'object' || value === null) return value;
+        const filled = Object.entries(value).map(([name, member]) => [name, fillAll(member, scope)]);
+        return Object.fromEntries(filled.filter(([, member]) => member !== undefined));
+    };
+
+    const scopeOf = async (terapi, spec, stored) => {
+        const roots = rootsIn(spec.request);
+        const scope = {};
+        if (roots.has('metadata')) scope.metadata = await terapi.getMetadata();
+        if (roots.has('connection') || roots.has('connectionConfig')) {
+            const { credentials, ...connection } = await terapi.getConnection();
+            scope.connection = connection;
+            scope.connectionConfig = connection.connection_config;
+        }
+        const names = Object.keys(spec.checkpoint?.fields ?? {});
+        scope.checkpoint = {};
+        for (const name of names) {
+            if (stored?.[name] !== undefined) scope.checkpoint[name] = minus(spec.file, name, stored[name], spec.checkpoint.overlap);
+            else if (spec.backfill) scope.checkpoint[name] = startOf(spec.backfill);
+        }
+        return scope;
+    };
+
+    const requestOf = (spec, scope) => {
+        const { endpoint, method, params, headers, data, retries, paginate } = spec.request;
+        const filled = fill(endpoint, scope, encodeURIComponent);
+        if (filled === undefined) {
+            const missing = [...endpoint.matchAll(place)].map(([match]) => match).filter((match) => fill(match, scope) === undefined);
+            throw new Error(`${spec.file}: request.endpoint: ${missing.join(', ')} has no value for this connection.`);
+        }
+        return { endpoint: filled, method, params: fillAll(params, scope), headers: fillAll(headers, scope), data: fillAll(data, scope), retries, paginate };
+    };
+
+    /// Pages with the responses that they came in.
+    const pagesOf = async function* (terapi, spec, config, responses) {
+        const note = (response) => {
+            responses.first ??= response;
+            responses.last = response;
+        };
+        if (config.paginate) {
+            config.paginate = { strict: true, ...config.paginate, on_page: ({ response }) => note(response) };
+            yield* terapi.paginate(config);
+            return;
+        }
+        const response = await terapi.proxy(config);
+        note(response);
+        yield host.itemsOf(response, { strict: true, response_path: spec.request.response_path }, `${config.method} ${config.endpoint}`);
+    };
+
+    host.declaredSync = (spec) => {
+        const { file, model } = spec;
+        const isDeleted = spec.deleted === undefined ? undefined : overItem(file, 'deleted', spec.deleted);
+        const isWanted = spec.where === undefined ? undefined : overItem(file, 'where', spec.where);
+        const idOf = spec.id ?? spec.map?.id;
+        const id = idOf === undefined ? (item) => item.id : overItem(file, spec.id === undefined ? 'map.id' : 'id', idOf);
+        const map = spec.map !== undefined ? mapping(file, spec.id === undefined ? spec.map : { id: spec.id, ...spec.map })
+            : spec.id !== undefined ? (item) => ({ ...item, id: id(item) }) : undefined;
+
+        const exec = async (terapi) => {
+            const stored = spec.checkpoint ? await terapi.getCheckpoint() : null;
+            const scope = await scopeOf(terapi, spec, stored);
+            const advance = spec.checkpoint ? follower(file, spec.checkpoint.fields, stored ?? undefined) : undefined;
+            const responses = {};
+            let reached;
+            if (spec.trackDeletes) await terapi.trackDeletesStart(model);
+            for await (const page of pagesOf(terapi, spec, requestOf(spec, scope), responses)) {
+                let items = page;
+                if (isDeleted) {
+                    const gone = items.filter(isDeleted);
+                    if (gone.length > 0) {
+                        await terapi.batchDelete(gone.map((item) => ({ id: id(item) })), model);
+                        items = items.filter((item) => !isDeleted(item));
+                    }
+                }
+                if (isWanted) items = items.filter(isWanted);
+                await terapi.batchSave(map ? items.map(map) : items, model);
+                if (!advance) continue;
+                reached = advance(page, responses);
+                // After the records it covers, never before.
+                if (spec.checkpoint.order === 'ascending') await terapi.saveCheckpoint(reached);
+            }
+            if (advance && spec.checkpoint.order !== 'ascending') {
+                // A reading without any page may still say where it ended.
+                await terapi.saveCheckpoint(reached ?? advance([], responses));
+            }
+            if (spec.trackDeletes) await terapi.trackDeletesEnd(model);
+        };
+        return { type: 'sync', description: spec.description, models: [model], frequency: spec.frequency, exec };
+    };
+})

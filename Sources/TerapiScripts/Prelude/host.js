@@ -1,0 +1,123 @@
+// The script's side of the frame protocol: every call gets a number; its answer settles the promise of that number.
+(function (host, native) {
+    'use strict';
+    const waiting = new Map();
+    const unfinished = new Map();
+    const callOfError = new WeakMap();
+    let lastCall = 0;
+
+    const promiseOf = (id) => new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+
+    /// Calls that must have happened before the run may end, awaited by the script or not.
+    const finishing = (id) => {
+        const promise = promiseOf(id);
+        unfinished.set(id, promise);
+        return promise;
+    };
+
+    host.call = (name, args) => {
+        const id = ++lastCall;
+        const promise = finishing(id);
+        native.call(id, name, JSON.stringify(args));
+        return promise;
+    };
+
+    host.change = (header, lines) => {
+        const id = ++lastCall;
+        const promise = finishing(id);
+        native.change(id, header, lines);
+        return promise;
+    };
+
+    /// - Parameter form: how the answer's body is read: 0 as JSON if it can be, 1 as text, 2 as bytes.
+    host.request = (meta, body, form = 0) => {
+        const id = ++lastCall;
+        const promise = promiseOf(id);
+        native.request(id, JSON.stringify(meta), body, form);
+        return promise;
+    };
+
+    const take = (id) => {
+        const call = waiting.get(id);
+        waiting.delete(id);
+        unfinished.delete(id);
+        return call;
+    };
+
+    host.resolve = (id, value) => take(id)?.resolve(value);
+
+    host.reject = (id, failure) => {
+        const error = new Error(failure.message);
+        error.name = 'TerapiError';
+        error.code = failure.code;
+        error.type = failure.code;
+        if (failure.payload !== undefined) error.payload = failure.payload;
+        callOfError.set(error, id);
+        take(id)?.reject(error);
+    };
+
+    host.respond = (id, meta, data) => take(id)?.resolve({ status: meta.status, headers: meta.headers, data });
+
+    const place = (error) => {
+        const stack = typeof error?.stack === 'string' ? error.stack : '';
+        for (const line of stack.split('\n')) {
+            const at = line.lastIndexOf(host.settings.name + ':');
+            if (at >= 0) return line.slice(at + host.settings.name.length + 1);
+        }
+        const isOurs = error?.sourceURL === host.settings.name;
+        return isOurs ? `${error.line}${error.column === undefined ? '' : ':' + error.column}` : undefined;
+    };
+
+    const text = (value) => {
+        try {
+            return typeof value === 'string' ? value : JSON.stringify(value) ?? String(value);
+        } catch {
+            return String(value);
+        }
+    };
+
+    const printable = (value) => {
+        try {
+            return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+        } catch {
+            return undefined;
+        }
+    };
+
+    host.describe = (error) => {
+        const isObject = typeof error === 'object' && error !== null;
+        if (!isObject) return { type: 'Error', message: text(error) };
+        const payload = error.payload ?? host.responseOf?.(error);
+        return {
+            type: String(error.type ?? error.name ?? 'Error'),
+            message: String(error.message || (payload?.message ?? '') || error.name || 'The script threw an object.'),
+            payload: printable(payload),
+            request: typeof error.request === 'string' ? error.request : undefined,
+            location: place(error),
+            call: callOfError.get(error),
+        };
+    };
+
+    let isOver = false;
+    const fail = (error) => {
+        if (isOver) return;
+        isOver = true;
+        native.fail(JSON.stringify(host.describe(error)));
+    };
+    host.unhandled = (promise, reason) => fail(reason);
+
+    host.start = (load, input) => {
+        const run = async () => {
+            const exec = load();
+            const result = await exec(host.context, input);
+            while (unfinished.size > 0) await Promise.all(unfinished.values());
+            return result;
+        };
+        run().then((result) => {
+            if (isOver) return;
+            const printed = host.settings.kind === 'sync' ? 'null' : JSON.stringify(result) ?? 'null';
+            isOver = true;
+            native.finish(printed);
+        }).catch(fail);
+    };
+})

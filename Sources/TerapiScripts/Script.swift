@@ -1,0 +1,213 @@
+import CJavaScriptCore
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// One run inside a host: a global object of its own, with the prelude in it.
+final class Script {
+    let number: UInt32
+    let context: JSGlobalContextRef
+    var isOver = false
+    private let host: JSObjectRef
+    /// How the answers of requests are to be read, where it is not as JSON.
+    private var forms: [UInt32: Int] = [:]
+    private var functions: [String: JSObjectRef] = [:]
+
+    init(number: UInt32, group: JSContextGroupRef) {
+        self.number = number
+        context = JSGlobalContextCreateInGroup(group, nil)
+        host = JSObjectMake(context, nil, nil)
+        JSValueProtect(context, host)
+    }
+
+    func release() {
+        functions = [:]
+        JSValueUnprotect(context, host)
+        JSGlobalContextRelease(context)
+    }
+
+    /// Begins the run. `body` is the settings, a newline, and the script's text.
+    func start(_ body: UnsafeMutableRawBufferPointer) {
+        let (head, code) = splitLine(body)
+        guard let settings = json(head) else { return }
+        set(host, "settings", settings)
+        let native = makeNative()
+        for (name, source) in Prelude.parts {
+            var exception: JSValueRef?
+            let part = JSEvaluateScript(context, source, nil, name, 1, &exception)
+            guard let part, let function = JSValueToObject(context, part, nil) else {
+                return fail(exception)
+            }
+            var arguments: [JSValueRef?] = [host, native]
+            JSObjectCallAsFunction(context, function, nil, 2, &arguments, &exception)
+            if let exception { return fail(exception) }
+        }
+        if let unhandled = function("unhandled") {
+            JSGlobalContextSetUnhandledRejectionCallback(context, unhandled, nil)
+        }
+        guard let settingsObject = JSValueToObject(context, settings, nil) else { return }
+        let name = text(get(settingsObject, "name"))
+        defer { JSStringRelease(name) }
+
+        let source = string(Array("(function (exports, require, module) {".utf8) + code + Array("\n})".utf8))
+        defer { JSStringRelease(source) }
+        var exception: JSValueRef?
+        guard let module = JSEvaluateScript(context, source, nil, name, 1, &exception) else { return fail(exception) }
+        guard let load = call("load", [module]) else { return }
+        _ = call("start", [load, get(settingsObject, "input")])
+    }
+
+    func respond(_ call: UInt32, _ body: UnsafeMutableRawBufferPointer) {
+        let (head, bytes) = splitLine(body)
+        let data: JSValueRef?
+        switch forms.removeValue(forKey: call) ?? 0 {
+        case 1: data = textValue(bytes)
+        case 2: data = bytesValue(bytes)
+        default: data = bytes.isEmpty ? textValue(bytes) : json(bytes) ?? textValue(bytes)
+        }
+        _ = self.call("respond", [JSValueMakeNumber(context, Double(call)), json(head), data])
+    }
+
+    func resolve(_ call: UInt32, _ body: UnsafeMutableRawBufferPointer) {
+        let value = body.isEmpty ? JSValueMakeUndefined(context) : json(body)
+        _ = self.call("resolve", [JSValueMakeNumber(context, Double(call)), value])
+    }
+
+    func reject(_ call: UInt32, _ body: UnsafeMutableRawBufferPointer) {
+        _ = self.call("reject", [JSValueMakeNumber(context, Double(call)), json(body)])
+    }
+
+    func fire(_ timer: UInt32) {
+        _ = call("fire", [JSValueMakeNumber(context, Double(timer))])
+    }
+
+    func read(_ call: UInt32, inForm form: Int) {
+        if form != 0 { forms[call] = form }
+    }
+
+    // MARK: Calling the prelude
+
+    private func call(_ name: String, _ arguments: [JSValueRef?]) -> JSValueRef? {
+        guard let function = function(name) else { return nil }
+        var exception: JSValueRef?
+        var arguments = arguments
+        let result = JSObjectCallAsFunction(context, function, host, arguments.count, &arguments, &exception)
+        if let exception {
+            fail(exception)
+            return nil
+        }
+        return result
+    }
+
+    private func function(_ name: String) -> JSObjectRef? {
+        if let known = functions[name] { return known }
+        let found = get(host, name).flatMap { JSValueToObject(context, $0, nil) }
+        functions[name] = found
+        return found
+    }
+
+    /// Reports what was thrown outside of any promise: a mistake in the text, or in a timer's function.
+    private func fail(_ exception: JSValueRef?) {
+        guard !isOver, let loop = ScriptLoop.current else { return }
+        var arguments: [JSValueRef?] = [exception]
+        var second: JSValueRef?
+        let described = function("describe").flatMap {
+            JSObjectCallAsFunction(context, $0, host, 1, &arguments, &second)
+        }
+        // After the limit of CPU time nothing can be called; the loop reports that.
+        guard let described, let printed = JSValueCreateJSONString(context, described, 0, nil) else { return }
+        defer { JSStringRelease(printed) }
+        loop.fail(self, printed)
+    }
+
+    // MARK: Values
+
+    private func get(_ object: JSObjectRef, _ name: String) -> JSValueRef? {
+        let name = JSStringCreateWithUTF8CString(name)
+        defer { JSStringRelease(name) }
+        return JSObjectGetProperty(context, object, name, nil)
+    }
+
+    private func set(_ object: JSObjectRef, _ name: String, _ value: JSValueRef?) {
+        let name = JSStringCreateWithUTF8CString(name)
+        defer { JSStringRelease(name) }
+        JSObjectSetProperty(context, object, name, value, JSPropertyAttributes(kJSPropertyAttributeNone), nil)
+    }
+
+    private func text(_ value: JSValueRef?) -> JSStringRef? {
+        value.flatMap { JSValueToStringCopy(context, $0, nil) }
+    }
+
+    private func json(_ bytes: UnsafeMutableRawBufferPointer) -> JSValueRef? {
+        let string = string(bytes)
+        defer { JSStringRelease(string) }
+        return JSValueMakeFromJSONString(context, string)
+    }
+
+    private func textValue(_ bytes: UnsafeMutableRawBufferPointer) -> JSValueRef? {
+        let string = string(bytes)
+        defer { JSStringRelease(string) }
+        return JSValueMakeString(context, string)
+    }
+
+    private func bytesValue(_ bytes: UnsafeMutableRawBufferPointer) -> JSValueRef? {
+        let array = JSObjectMakeTypedArray(context, kJSTypedArrayTypeUint8Array, bytes.count, nil)
+        if let array, let target = JSObjectGetTypedArrayBytesPtr(context, array, nil), let source = bytes.baseAddress {
+            memcpy(target, source, bytes.count)
+        }
+        return array
+    }
+
+    /// A string of bytes after which a zero stands.
+    private func string(_ bytes: UnsafeMutableRawBufferPointer) -> JSStringRef? {
+        guard var start = bytes.baseAddress, !bytes.isEmpty else { return JSStringCreateWithUTF8CString("") }
+        var count = bytes.count
+        // Services do send a byte order mark before JSON.
+        if count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF {
+            start += 3
+            count -= 3
+        }
+        if memchr(start, 0, count) == nil {
+            let string = JSStringCreateWithUTF8CString(start.assumingMemoryBound(to: CChar.self))
+            if count == 0 || JSStringGetLength(string) > 0 { return string }
+            JSStringRelease(string)
+        }
+        // A zero inside, or not UTF-8: what cannot be read becomes U+FFFD.
+        let units = Array(String(decoding: UnsafeRawBufferPointer(start: start, count: count), as: UTF8.self).utf16)
+        return JSStringCreateWithCharacters(units, units.count)
+    }
+
+    private func string(_ bytes: [UInt8]) -> JSStringRef? {
+        var bytes = bytes + [0]
+        return bytes.withUnsafeMutableBytes { string(UnsafeMutableRawBufferPointer(rebasing: $0.dropLast())) }
+    }
+
+    /// Both parts, with a zero in the place of the newline between them.
+    private func splitLine(
+        _ body: UnsafeMutableRawBufferPointer
+    ) -> (UnsafeMutableRawBufferPointer, UnsafeMutableRawBufferPointer) {
+        guard let start = body.baseAddress, let end = memchr(start, 0x0A, body.count) else {
+            return (body, UnsafeMutableRawBufferPointer(start: nil, count: 0))
+        }
+        let length = end - start
+        body[length] = 0
+        return (
+            UnsafeMutableRawBufferPointer(rebasing: body[..<length]),
+            UnsafeMutableRawBufferPointer(rebasing: body[(length + 1)...])
+        )
+    }
+
+    private func makeNative() -> JSObjectRef? {
+        let native = JSObjectMake(context, nil, nil)
+        guard let native else { return nil }
+        for (name, function) in HostFunctions.all {
+            let text = JSStringCreateWithUTF8CString(name)
+            defer { JSStringRelease(text) }
+            set(native, name, JSObjectMakeFunctionWithCallback(context, text, function))
+        }
+        return native
+    }
+}

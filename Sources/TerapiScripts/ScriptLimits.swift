@@ -1,0 +1,36 @@
+/// What scripts and their host processes may use at most.
+public struct ScriptLimits: Sendable {
+    /// CPU time without returning to the event loop.
+    public var turn: Duration
+    /// Resident memory of a host process, all its runs together.
+    public var memoryBytes: Int
+    /// The longest frame that a host may send: a batch of records, a request's body, an action's output.
+    public var maxFrameBytes: Int
+    /// What an action may answer.
+    public var maxOutputBytes: Int
+    /// How long a host without runs is kept.
+    public var idle: Duration
+    public var maxHosts: Int
+
+    public init(
+        turn: Duration = .seconds(5),
+        memoryBytes: Int = 256 << 20,
+        maxFrameBytes: Int = 100 << 20,
+        maxOutputBytes: Int = 2 << 20,
+        idle: Duration = .seconds(10),
+        maxHosts: Int = 16
+    ) {
+        self.turn = turn
+        self.memoryBytes = memoryBytes
+        self.maxFrameBytes = maxFrameBytes
+        self.maxOutputBytes = maxOutputBytes
+        self.idle = idle
+        self.maxHosts = maxHosts
+    }
+}
+
+extension Duration {
+    var secondsAsDouble: Double {
+        Double(components.seconds) + Double(components.attoseconds) / 1e18
+    }
+}

@@ -1,0 +1,190 @@
+import CJavaScriptCore
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The event loop of a host process: one thread, all scripts of one environment.
+final class ScriptLoop {
+    // Set once before the loop begins and used on its thread only: the library's callbacks bring no pointer of ours.
+    nonisolated(unsafe) static var current: ScriptLoop?
+
+    private let socket: FrameSocket
+    private let outputBytes: Int
+    private let group: JSContextGroupRef
+    private let watchdog: Watchdog
+    private var scripts: [UInt32: Script] = [:]
+    private var numbers: [JSGlobalContextRef: UInt32] = [:]
+    private var timers = TimerQueue()
+    private var input = ByteBuffer()
+    private var output = ByteBuffer()
+    private var turnWasTooLong = false
+
+    init(socket: FrameSocket, turn: Double, memoryBytes: Int, outputBytes: Int) {
+        self.socket = socket
+        self.outputBytes = outputBytes
+        group = JSContextGroupCreate()
+        watchdog = Watchdog(socket: socket, turn: turn, memoryBytes: memoryBytes)
+        JSContextGroupSetExecutionTimeLimit(group, turn, { _, _ in
+            ScriptLoop.current?.turnWasTooLong = true
+            return true
+        }, nil)
+    }
+
+    /// Returns when the server closes the socket.
+    func run() {
+        watchdog.start()
+        while waitForFrame() {
+            guard let header = socket.readHeader(maxLength: .max) else { return }
+            let bytes = input.room(for: header.length + 1)
+            guard socket.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<header.length])) else { return }
+            bytes[header.length] = 0
+            handle(header, UnsafeMutableRawBufferPointer(rebasing: bytes[..<header.length]))
+            input.shrink()
+        }
+    }
+
+    /// Fires the timers that are due while no frame waits. `false` when waiting is not possible any more.
+    private func waitForFrame() -> Bool {
+        while let wait = timers.millisecondsToNext {
+            var descriptor = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
+            let count = poll(&descriptor, 1, wait)
+            if count > 0 { return true }
+            if count < 0, errno != EINTR { return false }
+            for timer in timers.takeDue() {
+                turn(timer.run) { $0.fire(timer.id) }
+            }
+        }
+        return true
+    }
+
+    private func handle(_ header: FrameHeader, _ body: UnsafeMutableRawBufferPointer) {
+        switch header.kind {
+        case .start:
+            start(header.run, body)
+        case .response:
+            turn(header.run) { $0.respond(header.call, body) }
+        case .result:
+            turn(header.run) { $0.resolve(header.call, body) }
+        case .failure:
+            turn(header.run) { $0.reject(header.call, body) }
+        case .cancel:
+            if scripts[header.run] != nil {
+                end(header.run)
+                socket(.finished, header.run, [])
+            }
+        default:
+            break
+        }
+    }
+
+    private func start(_ number: UInt32, _ body: UnsafeMutableRawBufferPointer) {
+        let script = Script(number: number, group: group)
+        scripts[number] = script
+        numbers[script.context] = number
+        turn(number) { $0.start(body) }
+    }
+
+    /// One turn of a script: whatever it does until it waits again. The microtasks run before the library returns.
+    private func turn(_ number: UInt32, _ body: (Script) -> Void) {
+        guard let script = scripts[number], !script.isOver else { return }
+        turnWasTooLong = false
+        watchdog.turnBegins(of: number)
+        body(script)
+        watchdog.turnEnds()
+        if turnWasTooLong, !script.isOver {
+            socket(.limitExceeded, number, Array("cpu".utf8))
+            script.isOver = true
+        }
+        if script.isOver { end(number) }
+    }
+
+    private func end(_ number: UInt32) {
+        guard let script = scripts.removeValue(forKey: number) else { return }
+        numbers[script.context] = nil
+        timers.remove(run: number)
+        script.release()
+        JSGarbageCollectOnce()
+    }
+
+    /// Room for the next run of this process, which may be a minute away.
+    private func JSGarbageCollectOnce() {
+        guard scripts.isEmpty else { return }
+        let context = JSGlobalContextCreateInGroup(group, nil)
+        JSGarbageCollect(context)
+        JSGlobalContextRelease(context)
+    }
+
+    private func socket(_ kind: FrameHeader.Kind, _ run: UInt32, _ body: [UInt8]) {
+        watchdog.whileWriting { socket.write(kind, run: run, [body]) }
+    }
+
+    // MARK: What the prelude calls
+
+    func script(of context: JSContextRef) -> Script? {
+        numbers[JSContextGetGlobalContext(context)].flatMap { scripts[$0] }
+    }
+
+    /// Prints strings as UTF-8 right into a frame, one line each, the last one without its newline.
+    func send(_ kind: FrameHeader.Kind, run: UInt32, call: UInt32, _ strings: [JSStringRef], bytes: UnsafeRawBufferPointer? = nil) {
+        let most = strings.reduce(FrameHeader.size) { $0 + JSStringGetMaximumUTF8CStringSize($1) + 1 }
+        let room = output.room(for: most)
+        var end = FrameHeader.size
+        for (index, string) in strings.enumerated() {
+            let written = JSStringGetUTF8CString(
+                string,
+                (room.baseAddress.map { $0 + end })?.assumingMemoryBound(to: CChar.self),
+                most - end
+            )
+            end += max(written, 1)
+            // The terminating zero becomes the newline, or goes.
+            if index < strings.count - 1 || bytes != nil { room[end - 1] = UInt8(ascii: "\n") } else { end -= 1 }
+        }
+        let header = FrameHeader(kind, run: run, call: call, length: end - FrameHeader.size + (bytes?.count ?? 0))
+        header.write(to: room)
+        let frame = UnsafeRawBufferPointer(rebasing: room[..<end])
+        watchdog.whileWriting { _ = socket.write(bytes.map { [frame, $0] } ?? [frame]) }
+        output.shrink()
+    }
+
+    func finish(_ script: Script, _ result: JSStringRef) {
+        script.isOver = true
+        if JSStringGetLength(result) > outputBytes {
+            socket(.limitExceeded, script.number, Array("output".utf8))
+        } else {
+            send(.finished, run: script.number, call: 0, [result])
+        }
+    }
+
+    func fail(_ script: Script, _ error: JSStringRef) {
+        script.isOver = true
+        send(.failed, run: script.number, call: 0, [error])
+    }
+
+    func startTimer(_ id: UInt32, of script: Script, milliseconds: Double) {
+        timers.add(run: script.number, id: id, milliseconds: milliseconds)
+    }
+}
+
+/// Memory that is kept for the next frame while it is small.
+struct ByteBuffer {
+    private static let kept = 4 << 20
+    private var bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+    mutating func room(for count: Int) -> UnsafeMutableRawBufferPointer {
+        if bytes.count < count {
+            bytes.deallocate()
+            bytes = .allocate(byteCount: max(count, 256 << 10), alignment: 16)
+        }
+        return bytes
+    }
+
+    mutating func shrink() {
+        guard bytes.count > Self.kept else { return }
+        bytes.deallocate()
+        bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    }
+}

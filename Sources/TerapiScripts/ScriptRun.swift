@@ -1,0 +1,164 @@
+import Synchronization
+import TerapiCore
+
+/// One run as the server sees it: starts the script, answers its calls, and ends with its result.
+struct ScriptRun: Sendable {
+    let invocation: ScriptInvocation
+    let functions: any ScriptFunctions
+    let process: HostProcess
+    let limits: ScriptLimits
+
+    func run() async throws -> [UInt8] {
+        let (events, continuation) = AsyncStream.makeStream(of: Event.self)
+        guard let number = process.begin(events: continuation) else { throw hostEnded }
+        process.send(.start, run: number, [settings, [UInt8(ascii: "\n")], Array(invocation.code.utf8)])
+
+        let failures = CallFailures()
+        return try await withThrowingDiscardingTaskGroup { group in
+            group.addTask {
+                try? await Task.sleep(for: invocation.timeout)
+                if !Task.isCancelled { continuation.yield(.timedOut) }
+            }
+            defer {
+                continuation.finish()
+                group.cancelAll()
+            }
+            for await event in events {
+                switch event {
+                case .frame(.request, let call, let body):
+                    let request = try read { try ScriptMessages.request(body) }
+                    group.addTask {
+                        await answer(call, of: number, failures: failures) {
+                            let response = try await functions.send(request)
+                            return (.response, [ScriptMessages.head(of: response), response.body])
+                        }
+                    }
+                case .frame(.change, let call, let body):
+                    let change = try read { try ScriptMessages.change(body) }
+                    group.addTask {
+                        await answer(call, of: number, failures: failures) {
+                            try await functions.change(change)
+                            return (.result, [])
+                        }
+                    }
+                case .frame(.call, let call, let body):
+                    let (name, arguments) = try read { try ScriptMessages.call(body) }
+                    group.addTask {
+                        await answer(call, of: number, failures: failures) {
+                            (.result, [try await functions.call(name, arguments: arguments).encoded()])
+                        }
+                    }
+                case .frame(.finished, _, let body):
+                    process.end(run: number)
+                    return body
+                case .frame(.failed, _, let body):
+                    process.end(run: number)
+                    throw try read { try failure(body, failures: failures) }
+                case .frame(.limitExceeded, _, let body):
+                    process.end(run: number)
+                    throw limitExceeded(String(decoding: body, as: UTF8.self))
+                case .frame:
+                    throw misbehaved()
+                case .hostEnded(.wentOverMemory(run: number)):
+                    throw limitExceeded("memory")
+                case .hostEnded:
+                    throw hostEnded
+                case .timedOut:
+                    process.abandon(run: number)
+                    throw TerapiError(
+                        .scriptLimitExceeded,
+                        "\(invocation.name) was stopped: it may run for \(invocation.timeout) at most (the limit of time)."
+                    )
+                }
+            }
+            process.abandon(run: number)
+            throw CancellationError()
+        }
+    }
+
+    typealias Event = RunEvent
+
+    private func answer(
+        _ call: UInt32,
+        of run: UInt32,
+        failures: CallFailures,
+        with body: () async throws -> (FrameHeader.Kind, [[UInt8]])
+    ) async {
+        do {
+            let (kind, parts) = try await body()
+            process.send(kind, run: run, call: call, parts)
+        } catch {
+            failures.remember(error, of: call)
+            process.send(.failure, run: run, call: call, [ScriptMessages.failure(error)])
+        }
+    }
+
+    /// A host that sends what no host sends is no longer ours: it ends.
+    private func read<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch is ScriptMessages.Malformed {
+            throw misbehaved()
+        }
+    }
+
+    private func misbehaved() -> TerapiError {
+        process.kill(because: .died)
+        return TerapiError(.scriptError, "\(invocation.name) failed: the script host sent a message that is not one.")
+    }
+
+    private var hostEnded: TerapiError {
+        TerapiError(.scriptError, "\(invocation.name) failed: the script host ended.")
+    }
+
+    private func limitExceeded(_ limit: String) -> TerapiError {
+        let text =
+            switch limit {
+            case "memory": "it used more than \(limits.memoryBytes >> 20) MB (the limit of memory)"
+            case "output": "it returned more than \(limits.maxOutputBytes >> 10) KB (the limit of output)"
+            default: "it computed for more than \(limits.turn) without a pause (the limit of CPU time)"
+            }
+        return TerapiError(.scriptLimitExceeded, "\(invocation.name) was stopped: \(text).")
+    }
+
+    private func failure(_ body: [UInt8], failures: CallFailures) throws -> any Error {
+        let thrown = try ScriptMessages.json(body[...])
+        if let call = thrown["call"]?.int, let error = UInt32(exactly: call).flatMap(failures.error) { return error }
+        let request = thrown["request"]?.string.map { "\($0): " } ?? ""
+        let location = thrown["location"]?.string.map { " (\(invocation.name):\($0))" } ?? ""
+        var payload: JSONObject = ["type": thrown["type"] ?? "Error", "message": thrown["message"] ?? ""]
+        for name in ["payload", "location"] { payload[name] = thrown[name] }
+        return TerapiError(
+            .scriptError,
+            "\(invocation.name) failed: \(request)\(thrown["message"]?.string ?? "")\(location)",
+            payload: .object(payload)
+        )
+    }
+
+    private var settings: [UInt8] {
+        JSONValue.object([
+            "name": .string(invocation.name),
+            "kind": .string(invocation.kind.rawValue),
+            "properties": .object(invocation.properties),
+            "input": invocation.input ?? .null,
+        ])
+        .encoded()
+    }
+}
+
+/// The errors of a run's calls, to be thrown as they were when the script does not catch them.
+private final class CallFailures: Sendable {
+    private let errors = Mutex<[UInt32: any Error]>([:])
+
+    func remember(_ error: any Error, of call: UInt32) {
+        errors.withLock { errors in
+            // A script that catches errors for hours keeps only some of them.
+            if errors.count >= 1000 { errors.removeAll() }
+            errors[call] = error
+        }
+    }
+
+    func error(of call: UInt32) -> (any Error)? {
+        errors.withLock { $0[call] }
+    }
+}

@@ -1,0 +1,43 @@
+public import TerapiCore
+
+/// A sync that is declared in YAML.
+public struct SyncFile: Sendable, Equatable {
+    public var definition: SyncDefinition
+    public var method: String
+    /// As it is written, with its templates.
+    public var endpoint: String
+
+    /// Reads `integrations/<integration>/syncs/<name>.yaml`.
+    /// - Parameter file: the path as it is to be shown to the author.
+    /// - Throws: `TerapiError(.invalidDefinition)` with one issue for each mistake: `file:line:column: expected …`.
+    public init(_ text: String, file: String, integrationKey: String, name: String) throws {
+        let (sync, mistakes) = Self.read(text, file: file, integrationKey: integrationKey, name: name)
+        guard let sync, mistakes.isEmpty else { throw Self.error(mistakes) }
+        self = sync
+    }
+
+    init(definition: SyncDefinition, method: String, endpoint: String) {
+        self.definition = definition
+        self.method = method
+        self.endpoint = endpoint
+    }
+
+    static func read(
+        _ text: String,
+        file: String,
+        integrationKey: String,
+        name: String
+    ) -> (sync: SyncFile?, mistakes: [DefinitionMistake]) {
+        var reader = SyncFileReader(file: file)
+        let sync = reader.read(text, integrationKey: integrationKey, name: name)
+        return (sync, reader.yaml.mistakes)
+    }
+
+    static func error(_ mistakes: [DefinitionMistake]) -> TerapiError {
+        TerapiError(
+            .invalidDefinition,
+            mistakes.count == 1 ? "A definition has a mistake." : "There are \(mistakes.count) mistakes in definitions.",
+            issues: mistakes.map { TerapiError.Issue(code: "invalid_definition", message: $0.description, path: []) }
+        )
+    }
+}

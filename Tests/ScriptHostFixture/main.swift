@@ -1,0 +1,3 @@
+import TerapiScripts
+
+ScriptHostProcess.main()
