@@ -7,14 +7,23 @@ struct ConnectionStorageConformance {
     private static func oauth(_ token: String, refresh: String? = "r", expiresAt: Timestamp? = nil) -> Credentials {
         .oauth2(
             OAuth2Credentials(
-                accessToken: Secret(token), refreshToken: refresh.map { Secret($0) }, expiresAt: expiresAt,
-                raw: ["access_token": .string(token)]))
+                accessToken: Secret(token),
+                refreshToken: refresh.map { Secret($0) },
+                expiresAt: expiresAt,
+                raw: ["access_token": .string(token)]
+            )
+        )
     }
 
     private static func event(_ scope: EnvironmentScope, _ name: String, at now: Timestamp) -> WebhookEvent {
         WebhookEvent(
-            scope: scope, connectionID: nil, kind: .auth, body: Array(name.utf8), urls: ["https://example.com"],
-            createdAt: now)
+            scope: scope,
+            connectionID: nil,
+            kind: .auth,
+            body: Array(name.utf8),
+            urls: ["https://example.com"],
+            createdAt: now
+        )
     }
 
     @Test(arguments: Engine.allCases)
@@ -59,9 +68,17 @@ struct ConnectionStorageConformance {
         for (index, name) in ["bob", "carol", "dave"].enumerated() {
             fixture.clock.advance(by: .seconds(1))
             var connection = try await StorageFixture.connect(
-                name, through: fixture.integration, storage: fixture.storage, now: fixture.clock.now)
+                name,
+                through: fixture.integration,
+                storage: fixture.storage,
+                now: fixture.clock.now
+            )
             connection.tags = ["team": index == 1 ? "blue" : "red"]
-            connection.endUser = EndUser(id: "user-\(name)", displayName: "The \(name.uppercased())", organizationID: "o")
+            connection.endUser = EndUser(
+                id: "user-\(name)",
+                displayName: "The \(name.uppercased())",
+                organizationID: "o"
+            )
             try await fixture.storage.updateSettings(of: connection, now: fixture.clock.now)
         }
         func ids(_ filter: ConnectionFilter) async throws -> [String] {
@@ -79,7 +96,10 @@ struct ConnectionStorageConformance {
         #expect(try await ids(ConnectionFilter(tags: ["team": "red"], limit: 1, page: 1)) == ["bob"])
         #expect(try await ids(ConnectionFilter(limit: 3, page: 1)) == ["alice"])
         let other = try await fixture.storage.createEnvironment(
-            name: "prod", signingKey: WebhookSignature.newSecret(), now: fixture.clock.now)
+            name: "prod",
+            signingKey: WebhookSignature.newSecret(),
+            now: fixture.clock.now
+        )
         #expect(try await fixture.storage.connections(ConnectionFilter(), in: other.scope).isEmpty)
     }
 
@@ -88,8 +108,13 @@ struct ConnectionStorageConformance {
         let fixture = try await StorageFixture(engine)
         func set(_ metadata: JSONObject, merge: Bool, _ ids: [String]) async throws {
             try await fixture.storage.setMetadata(
-                metadata, merge: merge, connectionIDs: ids, integrationKey: "desk", in: fixture.scope,
-                now: fixture.clock.now)
+                metadata,
+                merge: merge,
+                connectionIDs: ids,
+                integrationKey: "desk",
+                in: fixture.scope,
+                now: fixture.clock.now
+            )
         }
         func metadata() async throws -> JSONObject? {
             try await fixture.storage.connection(row: fixture.connection.id)?.metadata
@@ -98,7 +123,9 @@ struct ConnectionStorageConformance {
         try await set(["a": 1, "b": 2], merge: false, ["alice"])
         try await set(["b": 3, "c": 4], merge: true, ["alice"])
         #expect(try await metadata() == ["a": 1, "b": 3, "c": 4])
-        let failure = await #expect(throws: TerapiError.self) { try await set(["x": 1], merge: false, ["alice", "bob"]) }
+        let failure = await #expect(throws: TerapiError.self) {
+            try await set(["x": 1], merge: false, ["alice", "bob"])
+        }
         #expect(failure?.code == .unknownConnection)
         #expect(try await metadata() == ["a": 1, "b": 3, "c": 4])
         try await set(["z": 0], merge: false, ["alice"])
@@ -117,10 +144,12 @@ struct ConnectionStorageConformance {
         try await fixture.storage.setError(.sync, subject: "tickets", operationID: nil, row: row)
         let auth = try await fixture.storage.connection(row: row)?.errors
 
-        #expect(both == [
-            ConnectionError(kind: .auth, operationID: "op3"),
-            ConnectionError(kind: .sync, operationID: "op2", subject: "tickets"),
-        ])
+        #expect(
+            both == [
+                ConnectionError(kind: .auth, operationID: "op3"),
+                ConnectionError(kind: .sync, operationID: "op2", subject: "tickets"),
+            ]
+        )
         #expect(auth == [ConnectionError(kind: .auth, operationID: "op3")])
     }
 
@@ -128,13 +157,20 @@ struct ConnectionStorageConformance {
     func `deletes a connection in its own environment only`(engine: Engine) async throws {
         let fixture = try await StorageFixture(engine)
         let other = try await fixture.storage.createEnvironment(
-            name: "prod", signingKey: WebhookSignature.newSecret(), now: fixture.clock.now)
+            name: "prod",
+            signingKey: WebhookSignature.newSecret(),
+            now: fixture.clock.now
+        )
 
         let foreign = try await fixture.storage.deleteConnection("alice", integrationKey: "desk", in: other.scope)
         let own = try await fixture.storage.deleteConnection("alice", integrationKey: "desk", in: fixture.scope)
         let again = try await fixture.storage.deleteConnection("alice", integrationKey: "desk", in: fixture.scope)
         let made = try await StorageFixture.connect(
-            "alice", through: fixture.integration, storage: fixture.storage, now: fixture.clock.now)
+            "alice",
+            through: fixture.integration,
+            storage: fixture.storage,
+            now: fixture.clock.now
+        )
 
         #expect((foreign, own, again) == (false, true, false))
         // A row's number never comes back: old cursors and logs must not point to someone else.
@@ -150,8 +186,11 @@ struct ConnectionStorageConformance {
         let now = fixture.clock.now
         func claim(_ attempt: String, generation: Int64 = 1, at now: Timestamp) async throws -> Bool {
             try await fixture.storage.claimRefresh(
-                row: row, generation: generation,
-                claim: .init(attempt: attempt, owner: "boot", deadline: now + .seconds(40)), now: now)
+                row: row,
+                generation: generation,
+                claim: .init(attempt: attempt, owner: "boot", deadline: now + .seconds(40)),
+                now: now
+            )
         }
 
         #expect(try await claim("a", at: now))
@@ -163,7 +202,11 @@ struct ConnectionStorageConformance {
         try await fixture.storage.releaseRefresh(row: row, attempt: "a", outcome: .refused, now: now)
         #expect(try await fixture.storage.credentials(row: row)?.claim?.attempt == "b")
         try await fixture.storage.releaseRefresh(
-            row: row, attempt: "b", outcome: .retry(after: now + .seconds(90)), now: now)
+            row: row,
+            attempt: "b",
+            outcome: .retry(after: now + .seconds(90)),
+            now: now
+        )
         let stored = try #require(try await fixture.storage.credentials(row: row))
         #expect(stored.claim == nil && stored.retryAfter == now + .seconds(90) && stored.failedAttempts == 1)
     }
@@ -177,7 +220,11 @@ struct ConnectionStorageConformance {
 
         // The claim of the first has run out and the second has taken over: the first still wins when it is faster.
         _ = try await storage.claimRefresh(
-            row: row, generation: 1, claim: .init(attempt: "b", owner: "x", deadline: now), now: now)
+            row: row,
+            generation: 1,
+            claim: .init(attempt: "b", owner: "x", deadline: now),
+            now: now
+        )
         let first = try await storage.commitRefresh(Self.oauth("first"), row: row, over: 1, now: now)
         let late = try await storage.commitRefresh(Self.oauth("late"), row: row, over: 1, now: now)
 
@@ -205,8 +252,12 @@ struct ConnectionStorageConformance {
         let now = fixture.clock.now
         func condemn(_ generation: Int64) async throws -> Bool {
             try await fixture.storage.condemn(
-                row: row, generation: generation, operationID: "op",
-                event: Self.event(fixture.scope, "refresh failed", at: now), now: now)
+                row: row,
+                generation: generation,
+                operationID: "op",
+                event: Self.event(fixture.scope, "refresh failed", at: now),
+                now: now
+            )
         }
 
         #expect(try await condemn(7) == false)
@@ -229,7 +280,11 @@ struct ConnectionStorageConformance {
             Self.oauth("a", refresh: nil, expiresAt: now), Self.oauth("b", expiresAt: now + .seconds(100)),
         ].enumerated() {
             _ = try await fixture.storage.commitRefresh(
-                credentials, row: fixture.connection.id, over: Int64(generation + 1), now: now)
+                credentials,
+                row: fixture.connection.id,
+                over: Int64(generation + 1),
+                now: now
+            )
             let expected: [Int64] = generation == 0 ? [] : [fixture.connection.id]
             #expect(try await fixture.storage.connectionsExpiring(before: now + .seconds(200), limit: 9) == expected)
             #expect(try await fixture.storage.connectionsExpiring(before: now + .seconds(50), limit: 9) == [])
@@ -240,7 +295,11 @@ struct ConnectionStorageConformance {
     func `keeps credentials sealed to their row`(engine: Engine) async throws {
         let fixture = try await StorageFixture(engine)
         let bob = try await StorageFixture.connect(
-            "bob", through: fixture.integration, storage: fixture.storage, now: fixture.clock.now)
+            "bob",
+            through: fixture.integration,
+            storage: fixture.storage,
+            now: fixture.clock.now
+        )
         let sealed = try await fixture.database.read { snapshot in
             try snapshot.query("select credentials from connection_credential order by connection_id") { $0.bytes(0) }
         }
@@ -249,7 +308,8 @@ struct ConnectionStorageConformance {
         try await fixture.database.write { transaction in
             try transaction.run(
                 "update connection_credential set credentials = $2 where connection_id = $1",
-                [.integer(bob.id), .blob(sealed[0])])
+                [.integer(bob.id), .blob(sealed[0])]
+            )
         }
         await #expect(throws: TerapiError.self) { try await fixture.storage.credentials(row: bob.id) }
         #expect(try await fixture.storage.credentials(row: fixture.connection.id) != nil)
@@ -267,7 +327,9 @@ struct ConnectionStorageConformance {
             tags: ["x": "y"],
             allowedIntegrations: ["desk"],
             allowedOrigins: ["https://app.example.com"],
-            defaults: ["desk": .init(userScopes: ["read"], authorizationParams: ["p": "q"], connectionConfig: ["s": 1])],
+            defaults: [
+                "desk": .init(userScopes: ["read"], authorizationParams: ["p": "q"], connectionConfig: ["s": 1])
+            ],
             connectionID: "alice",
             isReconnect: true,
             webhookURLOverride: "https://example.com/hook",
@@ -291,12 +353,28 @@ struct ConnectionStorageConformance {
         func begin(_ state: String) async throws {
             try await fixture.storage.createOAuthSession(
                 OAuthSession(
-                    state: state, attemptID: "attempt-\(state)", sessionID: 5, scope: fixture.scope,
-                    integrationKey: "desk", connectionID: "alice", connectionConfig: ["a": 1],
-                    codeVerifier: Secret("verifier"), browserHash: [1, 0, 255], redirectURI: "http://localhost/cb",
-                    openerOrigin: "https://app", returnURL: nil, expiresAt: now + .seconds(600)),
+                    state: state,
+                    attemptID: "attempt-\(state)",
+                    sessionID: 5,
+                    scope: fixture.scope,
+                    integrationKey: "desk",
+                    connectionID: "alice",
+                    connectionConfig: ["a": 1],
+                    codeVerifier: Secret("verifier"),
+                    browserHash: [1, 0, 255],
+                    redirectURI: "http://localhost/cb",
+                    openerOrigin: "https://app",
+                    returnURL: nil,
+                    expiresAt: now + .seconds(600)
+                ),
                 attempt: ConnectAttempt(
-                    id: "attempt-\(state)", sessionID: 5, scope: fixture.scope, integrationKey: "desk", createdAt: now))
+                    id: "attempt-\(state)",
+                    sessionID: 5,
+                    scope: fixture.scope,
+                    integrationKey: "desk",
+                    createdAt: now
+                )
+            )
         }
         try await begin("one")
         try await begin("two")

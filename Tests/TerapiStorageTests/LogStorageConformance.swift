@@ -13,9 +13,14 @@ struct LogStorageConformance {
         let logs = try await SQLLogStorage(try engine.open(in: folder, name: "logs.db"), now: Self.start)
         var operations = (0..<10).map { number in
             LogOperation(
-                id: "op-\(number)", scope: Self.scope, kind: number % 2 == 0 ? .syncRun : .refreshToken,
-                message: "Operation \(number)", integrationKey: "desk", connectionID: number < 5 ? "alice" : "bob",
-                createdAt: Self.start + .seconds(number))
+                id: "op-\(number)",
+                scope: Self.scope,
+                kind: number % 2 == 0 ? .syncRun : .refreshToken,
+                message: "Operation \(number)",
+                integrationKey: "desk",
+                connectionID: number < 5 ? "alice" : "bob",
+                createdAt: Self.start + .seconds(number)
+            )
         }
         try await logs.append(operations: operations, messages: [])
         operations[4].state = .failed
@@ -34,7 +39,8 @@ struct LogStorageConformance {
         #expect(try await ids(LogFilter(search: "operation 7")) == ["op-7"])
         #expect(
             try await ids(LogFilter(after: Self.start + .seconds(2), before: Self.start + .seconds(5)))
-                == ["op-4", "op-3"])
+                == ["op-4", "op-3"]
+        )
         await logs.close()
     }
 
@@ -44,8 +50,13 @@ struct LogStorageConformance {
         let logs = try await SQLLogStorage(try engine.open(in: folder, name: "logs.db"), now: Self.start)
         let messages = (0..<6).map { number in
             LogMessage(
-                operationID: "op-\(number % 2)", level: .warn, isFromScript: number > 2, message: "m\(number)",
-                meta: ["status": .number("\(number)")], createdAt: Self.start)
+                operationID: "op-\(number % 2)",
+                level: .warn,
+                isFromScript: number > 2,
+                message: "m\(number)",
+                meta: ["status": .number("\(number)")],
+                createdAt: Self.start
+            )
         }
         try await logs.append(operations: [], messages: messages)
 

@@ -14,7 +14,11 @@ struct SettingsStorageConformance {
 
         try await fixture.storage.updateSettings(settings, in: fixture.scope)
         let taken = await #expect(throws: TerapiError.self) {
-            try await fixture.storage.createEnvironment(name: "dev", signingKey: Secret("whsec_AA=="), now: fixture.clock.now)
+            try await fixture.storage.createEnvironment(
+                name: "dev",
+                signingKey: Secret("whsec_AA=="),
+                now: fixture.clock.now
+            )
         }
 
         #expect(try await fixture.storage.environment(fixture.scope).settings == settings)
@@ -30,7 +34,11 @@ struct SettingsStorageConformance {
         let second = WebhookSignature.newSecret()
 
         try await fixture.storage.rotateSigningKey(
-            to: second, in: fixture.scope, now: now, replacedExpiresAt: now + .seconds(86_400))
+            to: second,
+            in: fixture.scope,
+            now: now,
+            replacedExpiresAt: now + .seconds(86_400)
+        )
 
         let during = try await fixture.storage.signingKeys(in: fixture.scope, now: now)
         let after = try await fixture.storage.signingKeys(in: fixture.scope, now: now + .seconds(86_401))
@@ -42,11 +50,18 @@ struct SettingsStorageConformance {
     func `finds API keys by hash and only in their environment`(engine: Engine) async throws {
         let fixture = try await StorageFixture(engine)
         let other = try await fixture.storage.createEnvironment(
-            name: "prod", signingKey: WebhookSignature.newSecret(), now: fixture.clock.now)
+            name: "prod",
+            signingKey: WebhookSignature.newSecret(),
+            now: fixture.clock.now
+        )
         let token = Token.random(.apiKey)
         let key = try await fixture.storage.createAPIKey(
-            displayName: "backend", scopes: [.readRecords, .executeSyncs], tokenHash: token.hash,
-            in: fixture.scope, now: fixture.clock.now)
+            displayName: "backend",
+            scopes: [.readRecords, .executeSyncs],
+            tokenHash: token.hash,
+            in: fixture.scope,
+            now: fixture.clock.now
+        )
 
         #expect(try await fixture.storage.apiKey(tokenHash: token.hash) == key)
         #expect(try await fixture.storage.apiKey(tokenHash: Token.random(.apiKey).hash) == nil)
@@ -61,7 +76,11 @@ struct SettingsStorageConformance {
         let fixture = try await StorageFixture(engine)
         var integration = fixture.integration
         integration.credentials = IntegrationCredentials(
-            type: "OAUTH2", clientID: "client", clientSecret: Secret("canary-secret"), scopes: ["a", "b"])
+            type: "OAUTH2",
+            clientID: "client",
+            clientSecret: Secret("canary-secret"),
+            scopes: ["a", "b"]
+        )
         integration.custom = ["appKey": "canary-custom"]
         integration.displayName = "Help desk"
 
@@ -89,13 +108,16 @@ struct SettingsStorageConformance {
         let (connected, taken) = (renamed, clashing)
         #expect(
             await #expect(throws: TerapiError.self) { try await fixture.storage.updateIntegration(connected) }?.code
-                == .conflict)
+                == .conflict
+        )
         #expect(
             await #expect(throws: TerapiError.self) { try await fixture.storage.updateIntegration(taken) }?.code
-                == .conflict)
+                == .conflict
+        )
         #expect(
             await #expect(throws: TerapiError.self) { try await fixture.storage.createIntegration(taken) }?.code
-                == .conflict)
+                == .conflict
+        )
         other.key = "free"
         try await fixture.storage.updateIntegration(other)
         #expect(try await fixture.storage.integrations(in: fixture.scope).map(\.key) == ["desk", "free"])
@@ -142,7 +164,8 @@ struct SettingsStorageConformance {
         let fixture = try await StorageFixture(engine)
         try await fixture.database.write { transaction in
             try transaction.run(
-                "insert into schema_migration (name, number, applied_at) values ('9999 future', 9999, 0)")
+                "insert into schema_migration (name, number, applied_at) values ('9999 future', 9999, 0)"
+            )
         }
 
         let failure = await #expect(throws: TerapiError.self) {

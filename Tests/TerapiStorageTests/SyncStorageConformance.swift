@@ -52,12 +52,19 @@ struct SyncStorageConformance {
         let fixture = try await StorageFixture(engine)
         let first = try #require(try await claim(fixture))
         try await fixture.storage.requestRun(
-            syncID: fixture.sync.id, reset: false, confirmsMassDeletion: true, now: fixture.clock.now)
+            syncID: fixture.sync.id,
+            reset: false,
+            confirmsMassDeletion: true,
+            now: fixture.clock.now
+        )
 
         #expect(try await claim(fixture) == nil)
         try await fixture.storage.endRun(
-            fence(first), ending: RunEnding(status: .success, nextRunAt: nil, failures: 0), events: [],
-            now: fixture.clock.now)
+            fence(first),
+            ending: RunEnding(status: .success, nextRunAt: nil, failures: 0),
+            events: [],
+            now: fixture.clock.now
+        )
         let second = try #require(try await claim(fixture))
 
         #expect(!first.sync.isMassDeletionConfirmed && second.sync.isMassDeletionConfirmed)
@@ -72,7 +79,11 @@ struct SyncStorageConformance {
         let read = try await storage.beginFullRead(of: fixture.stream, run: fence(old))
 
         try await storage.requestRun(
-            syncID: fixture.sync.id, reset: true, confirmsMassDeletion: false, now: fixture.clock.now)
+            syncID: fixture.sync.id,
+            reset: true,
+            confirmsMassDeletion: false,
+            now: fixture.clock.now
+        )
 
         #expect(try await storage.checkpoint(syncID: fixture.sync.id) == nil)
         #expect(try await storage.run(old.run.id)?.status == .cancelled)
@@ -89,22 +100,33 @@ struct SyncStorageConformance {
         let fixture = try await StorageFixture(engine)
         let claimed = try #require(try await claim(fixture))
         let event = WebhookEvent(
-            scope: fixture.scope, connectionID: fixture.connection.id, kind: .sync, body: Array("{}".utf8),
-            urls: ["https://example.com/a", "https://example.com/b"], createdAt: fixture.clock.now)
+            scope: fixture.scope,
+            connectionID: fixture.connection.id,
+            kind: .sync,
+            body: Array("{}".utf8),
+            urls: ["https://example.com/a", "https://example.com/b"],
+            createdAt: fixture.clock.now
+        )
         let next = fixture.clock.now + .seconds(300)
 
         // The second event has the first one's id, which cannot be: nothing of the ending may stay.
         await #expect(throws: (any Error).self) {
             try await fixture.storage.endRun(
-                fence(claimed), ending: RunEnding(status: .failed, error: "no", nextRunAt: next, failures: 2),
-                events: [event, event], now: fixture.clock.now)
+                fence(claimed),
+                ending: RunEnding(status: .failed, error: "no", nextRunAt: next, failures: 2),
+                events: [event, event],
+                now: fixture.clock.now
+            )
         }
         #expect(try await fixture.storage.run(claimed.run.id)?.status == .running)
         #expect(try await fixture.storage.events(in: fixture.scope, before: nil, limit: 9).isEmpty)
 
         try await fixture.storage.endRun(
-            fence(claimed), ending: RunEnding(status: .failed, error: "no", nextRunAt: next, failures: 2),
-            events: [event], now: fixture.clock.now)
+            fence(claimed),
+            ending: RunEnding(status: .failed, error: "no", nextRunAt: next, failures: 2),
+            events: [event],
+            now: fixture.clock.now
+        )
         let sync = try await fixture.storage.syncs(connectionID: fixture.connection.id)[0]
         #expect(sync.failures == 2 && sync.nextRunAt == next && sync.runningRunID == nil && sync.lastSyncAt == nil)
         #expect(try await fixture.storage.run(claimed.run.id)?.error == "no")
@@ -119,14 +141,22 @@ struct SyncStorageConformance {
         // Alice has four more syncs, all due before Bob's only one.
         let more = try (0..<4).map { number in
             SyncDefinition(
-                integrationKey: "desk", name: "more-\(number)", models: ["Ticket"],
-                frequency: try Frequency("every hour"), code: "")
+                integrationKey: "desk",
+                name: "more-\(number)",
+                models: ["Ticket"],
+                frequency: try Frequency("every hour"),
+                code: ""
+            )
         }
         try await fixture.storage.addMissingSyncs(more, now: fixture.clock.now)
         try await fixture.storage.addMissingSyncs(more, now: fixture.clock.now)
         fixture.clock.advance(by: .seconds(1))
         let bob = try await StorageFixture.connect(
-            "bob", through: fixture.integration, storage: fixture.storage, now: fixture.clock.now)
+            "bob",
+            through: fixture.integration,
+            storage: fixture.storage,
+            now: fixture.clock.now
+        )
 
         var order: [Int64] = []
         while let claimed = try await claim(fixture) { order.append(claimed.sync.connectionID) }
@@ -169,7 +199,11 @@ struct SyncStorageConformance {
 
     private func claim(_ fixture: StorageFixture) async throws -> (sync: Sync, run: SyncRun)? {
         try await fixture.storage.claimRun(
-            owner: "boot", leaseUntil: fixture.clock.now + .seconds(30), operationID: "op", now: fixture.clock.now)
+            owner: "boot",
+            leaseUntil: fixture.clock.now + .seconds(30),
+            operationID: "op",
+            now: fixture.clock.now
+        )
     }
 
     private func fence(_ claimed: (sync: Sync, run: SyncRun)) -> RunFence {

@@ -40,9 +40,16 @@ struct WebhookStorageConformance {
         func finish(_ number: Int, _ status: Int?, _ state: WebhookDelivery.State, next: Timestamp?) async throws {
             try await fixture.storage.finishAttempt(
                 DeliveryAttempt(
-                    number: number, startedAt: now, duration: .milliseconds(12), status: status,
-                    error: status == 200 ? nil : "refused"),
-                deliveryID: delivery.id, state: state, nextAttemptAt: next)
+                    number: number,
+                    startedAt: now,
+                    duration: .milliseconds(12),
+                    status: status,
+                    error: status == 200 ? nil : "refused"
+                ),
+                deliveryID: delivery.id,
+                state: state,
+                nextAttemptAt: next
+            )
         }
 
         try await finish(1, 500, .pending, next: now + .seconds(5))
@@ -58,7 +65,10 @@ struct WebhookStorageConformance {
         #expect(story.deliveries[0].attempts.map(\.error) == ["refused", nil])
         #expect(try await fixture.storage.nextDeliveryAt() == nil)
         let other = try await fixture.storage.createEnvironment(
-            name: "prod", signingKey: WebhookSignature.newSecret(), now: now)
+            name: "prod",
+            signingKey: WebhookSignature.newSecret(),
+            now: now
+        )
         #expect(try await fixture.storage.event(delivery.event.id, in: other.scope) == nil)
         #expect(try await fixture.storage.events(in: other.scope, before: nil, limit: 9).isEmpty)
     }
@@ -67,19 +77,34 @@ struct WebhookStorageConformance {
         let claimed = try await fixture.claim()
         let events = hosts.map { host in
             WebhookEvent(
-                scope: fixture.scope, connectionID: nil, kind: .sync, body: Array(host.utf8), urls: ["https://\(host)"],
-                createdAt: fixture.clock.now)
+                scope: fixture.scope,
+                connectionID: nil,
+                kind: .sync,
+                body: Array(host.utf8),
+                urls: ["https://\(host)"],
+                createdAt: fixture.clock.now
+            )
         }
         try await fixture.storage.endRun(
-            claimed, ending: RunEnding(status: .success, nextRunAt: nil, failures: 0), events: events,
-            now: fixture.clock.now)
+            claimed,
+            ending: RunEnding(status: .success, nextRunAt: nil, failures: 0),
+            events: events,
+            now: fixture.clock.now
+        )
     }
 
     private func claim(
-        _ fixture: StorageFixture, limit: Int = 10, perURL: Int = 10, busy: [String: Int] = [:]
+        _ fixture: StorageFixture,
+        limit: Int = 10,
+        perURL: Int = 10,
+        busy: [String: Int] = [:]
     ) async throws -> [WebhookDelivery] {
         try await fixture.storage.claimDeliveries(
-            limit: limit, perURL: perURL, busy: busy, leaseUntil: fixture.clock.now + .seconds(30),
-            now: fixture.clock.now)
+            limit: limit,
+            perURL: perURL,
+            busy: busy,
+            leaseUntil: fixture.clock.now + .seconds(30),
+            now: fixture.clock.now
+        )
     }
 }
