@@ -141,6 +141,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(name: "TerapiCoreTests", dependencies: ["TerapiCore"], swiftSettings: settings),
         .testTarget(
             name: "TerapiProvidersTests",
             dependencies: [
