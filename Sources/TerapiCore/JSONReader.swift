@@ -6,10 +6,13 @@ public struct JSONReader {
     public struct Limits: Sendable {
         public var maxDepth: Int
         public var maxNodes: Int
+        /// Whether the last member of a name wins; else a repeated name is an error.
+        public var allowsRepeatedNames: Bool
 
-        public init(maxDepth: Int = 128, maxNodes: Int = 1_000_000) {
+        public init(maxDepth: Int = 128, maxNodes: Int = 1_000_000, allowsRepeatedNames: Bool = true) {
             self.maxDepth = maxDepth
             self.maxNodes = maxNodes
+            self.allowsRepeatedNames = allowsRepeatedNames
         }
     }
 
@@ -17,6 +20,8 @@ public struct JSONReader {
     public struct Failure: Error, CustomStringConvertible {
         public var message: String
         public var offset: Int
+        /// The member's name, when it is that a name is repeated.
+        public var repeatedName: String?
         public var description: String { "\(message) at byte \(offset)" }
     }
 
@@ -92,7 +97,13 @@ public struct JSONReader {
                 continue
             }
             try expect(UInt8(ascii: "}"), "Expected ',' or '}'")
-            return .object(JSONObject(uniquing: members))
+            let object = JSONObject(uniquing: members)
+            if !limits.allowsRepeatedNames, object.members.count < members.count {
+                var seen: Set<String> = []
+                let name = members.first { !seen.insert($0.0).inserted }?.0 ?? ""
+                throw Failure(message: "The name \"\(name)\" is repeated", offset: index, repeatedName: name)
+            }
+            return .object(object)
         }
     }
 

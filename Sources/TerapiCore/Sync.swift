@@ -47,9 +47,16 @@ public struct Frequency: Sendable, Equatable {
     public static let shortest = Duration.seconds(30)
     public static let longest = Duration.seconds(31 * 86_400)
 
+    public static let daily = Frequency(text: "every day", interval: .seconds(86_400))
+
     /// As it was written.
     public let text: String
     public let interval: Duration
+
+    private init(text: String, interval: Duration) {
+        self.text = text
+        self.interval = interval
+    }
 
     /// - Throws: `TerapiError(.invalidBody)` that says what is allowed.
     public init(_ text: String) throws {

@@ -1,0 +1,418 @@
+"""Measures Terapi beside its peers and prints ratios from one run.
+
+usage: bench.py sync [--rounds 3] | read [--records 1000000] | idle | all      (make bench ARGS=…)
+
+S is the scratch folder (default: terapi-bench in the temporary folder); TERAPI_BINARY the program to measure.
+Peers and limit run in turn with ours, the order turned round each time; the table shows medians.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import psutil
+import requests
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parent
+S = pathlib.Path(os.environ.get("S", pathlib.Path(tempfile.gettempdir()) / "terapi-bench"))
+BINARY = os.environ.get("TERAPI_BINARY", str(ROOT / ".build/release/terapi"))
+SOURCE = "http://127.0.0.1:8480"
+COUNT = 100_000
+
+PROVIDER = f"""
+display_name: Bench
+categories: [other]
+docs: {SOURCE}
+auth_mode: NONE
+proxy:
+  base_url: {SOURCE}
+"""
+
+SYNC = """
+description: Issues of the source.
+model: Issue
+frequency: every day
+{start}
+track_deletes: true
+request:
+  endpoint: {endpoint}
+  params: {{ page: 1, per_page: 100 }}
+  paginate: {{ type: link, rel: next }}
+{map}
+"""
+
+
+class Terapi:
+    """A server of our own with a folder of its own."""
+
+    def __init__(self, syncs, data=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="terapi-bench-", dir=S))
+        (self.folder / "providers").mkdir()
+        (self.folder / "integrations/bench/syncs").mkdir(parents=True)
+        (self.folder / "providers/bench.yaml").write_text(PROVIDER)
+        for name, text in syncs.items():
+            (self.folder / f"integrations/bench/syncs/{name}.yaml").write_text(text)
+        self.data = data or self.folder / "data"
+        self.start()
+        keys = dict(line.split() for line in (self.data / "api-keys.txt").read_text().splitlines())
+        self.http = requests.Session()
+        self.http.headers["Authorization"] = f"Bearer {keys['dev']}"
+        self.key = keys["dev"]
+
+    def start(self):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        started = time.perf_counter()
+        self.process = subprocess.Popen(
+            [BINARY, "serve", "--data", self.data, "--port", str(self.port),
+             "--providers", self.folder / "providers", "--integrations", self.folder / "integrations",
+             "--outbound-allow", "127.0.0.0/8", "--log-level", "warning"],
+            stdout=open(self.folder / "log", "ab"), stderr=subprocess.STDOUT)
+        while True:
+            try:
+                if requests.get(f"{self.url}/ready", timeout=5).status_code == 200:
+                    break
+            except requests.RequestException:
+                pass
+            if self.process.poll() is not None:
+                sys.exit((self.folder / "log").read_text())
+            time.sleep(0.002)
+        self.start_seconds = time.perf_counter() - started
+
+    def call(self, method, path, body=None, **headers):
+        answer = self.http.request(method, self.url + path, json=body, headers=headers)
+        if answer.status_code >= 300:
+            sys.exit(f"{method} {path}: {answer.status_code} {answer.text}")
+        return answer.json()
+
+    def status(self, connection):
+        query = f"/sync/status?provider_config_key=bench&syncs=*&connection_id={connection}"
+        return self.call("GET", query)["syncs"]
+
+    def wait(self, connection, since):
+        """Until every sync of the connection has ended a run that began after `since`; the last status."""
+        while True:
+            syncs = self.status(connection)
+            if all(s["status"] != "RUNNING" and s["finishedAt"] and s["finishedAt"] > since for s in syncs):
+                for sync in syncs:
+                    if sync["latestExecutionStatus"] != "SUCCESS":
+                        sys.exit(f"run failed: {sync}")
+                return syncs
+            time.sleep(0.02)
+
+    def connect(self, connection, **fields):
+        body = {"provider_config_key": "bench", "connection_id": connection, "credentials": {"type": "NONE"}, **fields}
+        return self.call("POST", "/connections", body)
+
+    def create_integration(self):
+        self.call("POST", "/integrations", {"unique_key": "bench", "provider": "bench"})
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def cpu(self):
+        total = 0.0
+        for process in self.tree():
+            try:
+                times = process.cpu_times()
+                total += times.user + times.system
+                if process.pid == self.process.pid:
+                    total += times.children_user + times.children_system
+            except psutil.Error:
+                pass
+        return total
+
+    def tree(self):
+        root = psutil.Process(self.process.pid)
+        return [root] + root.children(recursive=True)
+
+    def memory(self):
+        total = 0
+        for process in self.tree():
+            try:
+                total += process.memory_info().rss
+            except psutil.Error:
+                pass
+        return total / 1e6
+
+
+class Peak:
+    """The largest memory of the processes while it is open, and how much of it script hosts had."""
+
+    def __init__(self, server):
+        self.server, self.mb, self.done = server, 0, threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+
+    def watch(self):
+        while not self.done.wait(0.05):
+            self.mb = max(self.mb, self.server.memory())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+
+def serve_variant(version):
+    """Lets the source's `cur` be v1 or v2. nginx keeps files open, so it is told."""
+    link = S / "src/cur"
+    link.unlink(missing_ok=True)
+    link.symlink_to(version)
+    subprocess.run(["nginx", "-c", S / "run/nginx.conf", "-s", "reload"], check=True)
+    expected = (S / f"src/{version}/list/1.json").read_bytes()
+    while requests.get(f"{SOURCE}/cur/list?page=1", timeout=5).content != expected:
+        time.sleep(0.05)
+    time.sleep(0.3)
+
+
+def now():
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - 0.001)) + ".000000+00:00"
+
+
+def measured_run(server, connection, begin):
+    since = server.status(connection)[0]["finishedAt"] or "" if begin is trigger else ""
+    cpu, started = server.cpu(), time.perf_counter()
+    with Peak(server) as peak:
+        begin(server, connection)
+        syncs = server.wait(connection, since)
+    wall = time.perf_counter() - started
+    return {"rec_s": COUNT / wall, "wall": wall, "cpu": server.cpu() - cpu, "mb": peak.mb,
+            "result": syncs[0]["latestResult"]}
+
+
+def connect(server, connection):
+    server.connect(connection)
+
+
+def trigger(server, connection):
+    server.call("POST", "/sync/trigger",
+                {"provider_config_key": "bench", "connection_id": connection, "syncs": ["issues"]})
+
+
+def ours():
+    serve_variant("v1")
+    server = Terapi({"issues": SYNC.format(endpoint="/cur/list", start="", map="")})
+    try:
+        server.create_integration()
+        initial = measured_run(server, "one", connect)
+        size = database_size(server)
+        unchanged = measured_run(server, "one", trigger)
+        growth = database_size(server) / size - 1
+        serve_variant("v2")
+        changed = measured_run(server, "one", trigger)
+        truth = json.loads((S / "src/truth.json").read_text())
+        wanted = {"added": truth["added"], "updated": truth["changed"], "deleted": truth["deleted"]}
+        if changed["result"]["Issue"] != wanted:
+            sys.exit(f"changes: {changed['result']} instead of {wanted}")
+        serve_variant("v1")
+        return {"initial": initial, "unchanged": unchanged, "changed": changed, "growth": growth}
+    finally:
+        server.remove()
+
+
+def database_size(server):
+    """The database with its write-ahead log, after the log was taken over: what the next run starts from."""
+    return sum(f.stat().st_size for f in server.data.glob("terapi.db*") if not f.name.endswith("-shm"))
+
+
+def peer(command, repeat=True):
+    """Runs a peer on an empty folder, then once more with nothing changed."""
+    state = pathlib.Path(tempfile.mkdtemp(prefix="peer-", dir=S))
+    figures = {}
+    try:
+        for name in ["initial", "unchanged"]:
+            started = time.perf_counter()
+            subprocess.run([part.replace("STATE", str(state)) for part in command], check=True, capture_output=True)
+            figures[name] = {"rec_s": COUNT / (time.perf_counter() - started)}
+        return figures
+    finally:
+        shutil.rmtree(state)
+
+
+def sync(rounds):
+    limit = S / "limit_sync"
+    if not limit.exists():
+        subprocess.run(["c++", "-O3", "-march=native", HERE / "Peers/limit_sync.cpp", "-o", limit, "-lsimdjson",
+                        "-lsqlite3"], check=True)
+    contestants = {
+        "terapi": ours,
+        "dlt": lambda: peer([sys.executable, str(HERE / "Peers/peer_dlt.py"), "sqlite", "v1", "STATE/dlt", "0",
+                             "delete-insert", "pk"]),
+        "script": lambda: peer([sys.executable, str(HERE / "Peers/peer_naive.py"), "v1", "STATE/db"]),
+        "limit": lambda: peer([str(limit), "v1", "STATE/db"]),
+    }
+    figures = {name: [] for name in contestants}
+    for round_ in range(rounds):
+        names = list(contestants)
+        for name in names if round_ % 2 == 0 else reversed(names):
+            figures[name].append(contestants[name]())
+            print(f"round {round_ + 1} {name}: " + ", ".join(
+                f"{kind} {f['rec_s']:,.0f}/s" for kind, f in figures[name][-1].items() if isinstance(f, dict)), flush=True)
+
+    def median(name, kind, figure="rec_s"):
+        return statistics.median(f[kind][figure] for f in figures[name])
+
+    rows = []
+    for kind, wanted in {"initial": {"dlt": 8, "script": 1.3, "limit": 0.40},
+                         "unchanged": {"dlt": 10, "script": 1.0, "limit": 0.15}}.items():
+        for name, least in wanted.items():
+            rows.append((f"{kind}: terapi / {name}", median("terapi", kind) / median(name, kind), f">= {least}"))
+        rows.append((f"{kind}: records/s", median("terapi", kind), ""))
+    for kind in ["initial", "unchanged", "changed"]:
+        rows.append((f"{kind}: CPU s of all processes", median("terapi", kind, "cpu"), "<= 5" if kind == "initial" else ""))
+        rows.append((f"{kind}: resident MB of all", median("terapi", kind, "mb"), "<= 250" if kind == "initial" else ""))
+    rows.append(("unchanged: growth of the file %", 100 * statistics.median(f["growth"] for f in figures["terapi"]), "< 1"))
+    show(rows)
+
+
+def fill(server, records):
+    """A million records in one connection (ten syncs of one model), or spread over many."""
+    server.create_integration()
+    server.connect("one")
+    server.wait("one", "")
+
+
+def read(records):
+    syncs = {}
+    for part in range(records // COUNT):
+        syncs[f"issues{part}"] = SYNC.format(
+            endpoint="/v1/list", start="", map=f'id: "\'{part}-\' + item.id"').replace("track_deletes: true", "")
+    serve_variant("v1")
+    server = Terapi(syncs)
+    try:
+        print(f"filling {records:,} records …", flush=True)
+        started = time.perf_counter()
+        fill(server, records)
+        print(f"filled in {time.perf_counter() - started:.0f} s")
+        paths = cursors(server, "one")
+        rows = []
+        rate, _ = load(server.url, server.key, paths)
+        rows.append(("pages/s, 32 connections", rate, ">= 3000"))
+        filtered, _ = load(server.url, server.key, [p + "&filter=updated" for p in paths])
+        rows.append(("pages/s, filter=updated", filtered, f">= {rate / 2:.0f}"))
+        (S / "src/page.json").write_bytes(server.http.get(
+            server.url + paths[0], headers={"Provider-Config-Key": "bench", "Connection-Id": "one"}).content)
+        files, _ = load(SOURCE, server.key, ["/files/page.json"])
+        rows.append(("the same bytes as a file from nginx", files, ""))
+        rows.append(("ratio to nginx", rate / files, ">= 0.07"))
+        rows.append(("p99 ms at half the rate", paced(server, paths, rate / 2), "<= 15"))
+        show(rows)
+    finally:
+        server.remove()
+
+
+def cursors(server, connection):
+    """Paths of pages all over the connection's records."""
+    headers = {"Provider-Config-Key": "bench", "Connection-Id": connection}
+    paths, cursor = ["/records?model=Issue&limit=100"], None
+    while True:
+        path = "/records?model=Issue&limit=10000" + (f"&cursor={cursor}" if cursor else "")
+        page = server.call("GET", path, **headers)
+        found = [r["_terapi_metadata"]["cursor"] for r in page["records"]]
+        paths += [f"/records?model=Issue&limit=100&cursor={c}" for c in found[::250]]
+        cursor = page["next_cursor"]
+        if not cursor:
+            return random.Random(1).sample(paths[:-1], min(1000, len(paths) - 1))
+
+
+def load(url, key, paths, seconds=8, connections=32):
+    script = S / "load.lua"
+    script.write_text(
+        "local paths = {" + ",".join(json.dumps(p) for p in paths) + "}\nlocal i = 0\n"
+        f'wrk.headers["Authorization"] = "Bearer {key}"\nwrk.headers["Provider-Config-Key"] = "bench"\n'
+        'wrk.headers["Connection-Id"] = "one"\n'
+        "request = function() i = i % #paths + 1; return wrk.format(nil, paths[i]) end\n"
+        "done = function(s, l, r) io.write(string.format('RESULT {\"rate\": %f, \"p99\": %f, \"errors\": %d}\\n', "
+        "s.requests / s.duration * 1e6, l:percentile(99) / 1000, s.errors.status + s.errors.read + s.errors.timeout)) end\n")
+    output = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url], check=True,
+                            capture_output=True, text=True).stdout
+    result = json.loads(next(line for line in output.splitlines() if line.startswith("RESULT "))[7:])
+    if result["errors"]:
+        sys.exit(f"errors under load: {output}")
+    return result["rate"], result["p99"]
+
+
+def paced(server, paths, rate, seconds=6):
+    """The 99th percentile at a given rate: requests begin by the clock, whatever the ones before do."""
+    import asyncio
+
+    import aiohttp
+
+    async def run():
+        times, headers = [], {"Authorization": f"Bearer {server.key}", "Provider-Config-Key": "bench",
+                              "Connection-Id": "one"}
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), headers=headers) as session:
+            async def one(path):
+                began = time.perf_counter()
+                async with session.get(server.url + path) as answer:
+                    await answer.read()
+                times.append((time.perf_counter() - began) * 1000)
+
+            begin, tasks = time.perf_counter(), []
+            for index in range(int(rate * seconds)):
+                due = begin + index / rate
+                if due > time.perf_counter():
+                    await asyncio.sleep(due - time.perf_counter())
+                tasks.append(asyncio.create_task(one(paths[index % len(paths)])))
+            await asyncio.gather(*tasks)
+        return statistics.quantiles(times, n=100)[98]
+
+    return asyncio.run(run())
+
+
+def idle():
+    server = Terapi({"issues": SYNC.format(endpoint="/v1/list", start="", map="")})
+    try:
+        starts = []
+        for _ in range(5):
+            server.stop()
+            server.start()
+            starts.append(server.start_seconds)
+        time.sleep(2)
+        show([("start to ready s", statistics.median(starts), "<= 0.2"),
+              ("serve idle, resident MB", server.memory(), "<= 60")])
+    finally:
+        server.remove()
+
+
+def show(rows):
+    print()
+    for name, value, wanted in rows:
+        print(f"  {name:<42} {value:>12,.3f}  {wanted}")
+    print(flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["sync", "read", "idle", "all"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    options = parser.parse_args()
+    if options.what in ("idle", "all"):
+        idle()
+    if options.what in ("sync", "all"):
+        sync(options.rounds)
+    if options.what in ("read", "all"):
+        read(options.records)

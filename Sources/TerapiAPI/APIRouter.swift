@@ -1,0 +1,117 @@
+import HTTPTypes
+import TerapiCore
+
+extension API {
+    /// Everything that can be asked of the server, and by whom.
+    var publicRoutes: [Route] {
+        let health = HealthRoutes(isReady: ports.isReady)
+        let records = RecordRoutes(records: ports.records)
+        let connections = ConnectionRoutes(
+            settings: ports.settings, connections: ports.connections, providers: ports.providers,
+            connectFlow: ports.connectFlow, credentials: ports.credentials
+        )
+        let metadata = MetadataRoutes(connections: ports.connections)
+        let sessions = ConnectSessionRoutes(
+            settings: ports.settings, connections: ports.connections, publicURL: configuration.publicURL
+        )
+        let providers = ProviderRoutes(providers: ports.providers)
+        let integrations = IntegrationRoutes(
+            settings: ports.settings, providers: ports.providers, publicURL: configuration.publicURL
+        )
+        let syncs = SyncRoutes(syncs: ports.syncControl)
+        let scripts = ScriptRoutes(settings: ports.settings, syncs: ports.syncControl)
+        let environment = EnvironmentRoutes(settings: ports.settings)
+        let webhooks = WebhookEventRoutes(webhooks: ports.webhooks)
+        let logs = LogRoutes(logs: ports.logs)
+        let oauth = OAuthRoutes(
+            settings: ports.settings, connectFlow: ports.connectFlow, publicURL: configuration.publicURL
+        )
+        let typedIn = TypedCredentialRoutes(connectFlow: ports.connectFlow)
+        let page = ConnectPageRoutes(
+            settings: ports.settings, providers: ports.providers, authenticator: authenticator
+        )
+        return [
+            Route(.get, "/health", .anyone, health.health),
+            Route(.get, "/ready", .anyone, health.ready),
+
+            Route(.get, "/records", .key(.readRecords), query: true, records.list),
+
+            Route(.get, "/connections", .key(.listConnections), query: true, connections.list),
+            Route(.post, "/connections", .key(.createConnection), connections.create),
+            Route(.post, "/connections/metadata", .key(.updateConnection), metadata.replace),
+            Route(.patch, "/connections/metadata", .key(.updateConnection), metadata.merge),
+            Route(.get, "/connections/:connectionId", .key(.readConnection), query: true, connections.one),
+            Route(.patch, "/connections/:connectionId", .key(.updateConnection), query: true, connections.update),
+            Route(.delete, "/connections/:connectionId", .key(.deleteConnection), query: true, connections.delete),
+
+            // The older names of the same.
+            Route(.get, "/connection", .key(.listConnections), query: true, connections.list),
+            Route(.post, "/connection", .key(.createConnection), connections.createFlat),
+            Route(.post, "/connection/metadata", .key(.updateConnection), metadata.replace),
+            Route(.patch, "/connection/metadata", .key(.updateConnection), metadata.merge),
+            Route(.get, "/connection/:connectionId", .key(.readConnection), query: true, connections.one),
+            Route(.delete, "/connection/:connectionId", .key(.deleteConnection), query: true, connections.delete),
+            Route(.post, "/connection/:connectionId/metadata", .key(.updateConnection), metadata.replaceOne),
+            Route(.patch, "/connection/:connectionId/metadata", .key(.updateConnection), metadata.mergeOne),
+
+            Route(.post, "/connect/sessions", .key(.writeConnectSessions), sessions.create),
+            Route(.post, "/connect/sessions/reconnect", .key(.writeConnectSessions), sessions.reconnect),
+            Route(.get, "/connect/session", .session, sessions.current),
+            Route(.delete, "/connect/session", .session, sessions.deleteCurrent),
+            Route(.get, "/connect/attempts/:attemptId", .session, sessions.attempt),
+
+            // The end user's browser.
+            Route(.get, "/connect/:token", .anyone, reader: .person, page.show),
+            Route(.get, "/connect/assets/:name", .anyone, page.asset),
+            Route(.get, "/oauth/connect/:uniqueKey", .session, query: true, reader: .person, oauth.begin),
+            Route(.get, "/oauth/callback", .anyone, query: true, reader: .person, oauth.callback),
+            Route(.get, "/oauth/callback/:uniqueKey", .anyone, query: true, reader: .person, oauth.callback),
+            Route(.post, "/api-auth/api-key/:uniqueKey", .session, query: true, typedIn.apiKey),
+            Route(.post, "/api-auth/basic/:uniqueKey", .session, query: true, typedIn.basic),
+            Route(.post, "/auth/unauthenticated/:uniqueKey", .session, query: true, typedIn.unauthenticated),
+
+            Route(.get, "/providers", .keyOrSession(.listIntegrations), query: true, providers.list),
+            Route(.get, "/providers/:provider", .keyOrSession(.listIntegrations), providers.one),
+            Route(.get, "/integrations", .keyOrSession(.listIntegrations), integrations.list),
+            Route(.get, "/config", .key(.listIntegrations), integrations.listConfigs),
+            Route(.post, "/integrations", .key(.createIntegration), integrations.create),
+            Route(.get, "/integrations/:uniqueKey", .key(.readIntegration), query: true, integrations.one),
+            Route(.patch, "/integrations/:uniqueKey", .key(.updateIntegration), integrations.update),
+            Route(.delete, "/integrations/:uniqueKey", .key(.deleteIntegration), integrations.delete),
+            Route(.get, "/scripts/config", .key(.listIntegrationFunctions), query: true, scripts.config),
+
+            Route(.post, "/sync/trigger", .key(.executeSyncs), syncs.trigger),
+            Route(.post, "/sync/start", .key(.executeSyncs), syncs.start),
+            Route(.post, "/sync/pause", .key(.executeSyncs), syncs.pause),
+            Route(.get, "/sync/status", .key(.readSyncs), query: true, syncs.status),
+            Route(.put, "/sync/update-connection-frequency", .key(.updateSyncs), syncs.setFrequency),
+
+            Route(.get, "/environment", .key(.readSettings), environment.current),
+            Route(.patch, "/environment", .key(.updateSettings), environment.update),
+            Route(.get, "/environment/webhook-signing-key", .key(.readSettings), environment.signingKey),
+            Route(
+                .post, "/environment/webhook-signing-key/rotate", .key(.rotateWebhookSigningKey),
+                environment.rotateSigningKey
+            ),
+            Route(.get, "/webhook-events", .key(.readLogs), query: true, webhooks.list),
+            Route(.get, "/webhook-events/:eventId", .key(.readLogs), webhooks.one),
+            Route(.get, "/logs/operations", .key(.readLogs), query: true, logs.operations),
+            Route(.get, "/logs/operations/:operationId/messages", .key(.readLogs), query: true, logs.messages),
+        ]
+    }
+
+    /// What commands on the same machine ask through the socket in the data folder.
+    var adminRoutes: [Route] {
+        let health = HealthRoutes(isReady: ports.isReady)
+        let admin = AdminRoutes(settings: ports.settings, logs: ports.logs, authenticator: authenticator)
+        return [
+            Route(.get, "/health", .anyone, health.health),
+            Route(.get, "/admin/environments", .anyone, admin.environments),
+            Route(.get, "/admin/logs/messages", .anyone, query: true, admin.messages),
+            Route(.get, "/admin/api-keys", .anyone, query: true, admin.keys),
+            Route(.post, "/admin/api-keys", .anyone, query: true, admin.createKey),
+            Route(.delete, "/admin/api-keys/:keyId", .anyone, query: true, admin.deleteKey),
+            Route(.post, "/admin/signing-key/rotate", .anyone, query: true, admin.rotateSigningKey),
+        ]
+    }
+}

@@ -1,0 +1,59 @@
+import HTTPTypes
+import TerapiCore
+
+/// An error whose status differs from the usual one of its code.
+struct StatusError: Error {
+    var status: HTTPResponse.Status
+    var error: TerapiError
+
+    init(_ status: HTTPResponse.Status, _ error: TerapiError) {
+        self.status = status
+        self.error = error
+    }
+}
+
+extension TerapiError {
+    /// The HTTP status that goes with the code unless a route says otherwise.
+    var status: HTTPResponse.Status {
+        switch code {
+        case .invalidBody, .invalidQueryParams, .invalidURIParams, .invalidHeaders, .invalidCursor, .unknownConnection,
+            .unknownProviderConfig, .missingProviderConfigKey, .unknownProvider, .unknownSync, .noSyncsFound,
+            .unknownModel, .invalidVariant, .resourceCapped, .connectionTestFailed, .connectionValidationFailed,
+            .invalidCredentials, .refreshTokenExternalError, .outboundRefused, .invalidSyncRecord:
+            .badRequest
+        case .missingAuthHeader, .malformedAuthHeader, .invalidSecretKeyFormat, .unknownAccount,
+            .invalidConnectSessionTokenFormat, .unknownConnectSessionToken:
+            .unauthorized
+        case .forbidden: .forbidden
+        case .notFound, .unknownDelivery: .notFound
+        case .methodNotAllowed: .methodNotAllowed
+        case .conflict, .staleRun, .cursorAheadOfHistory: .conflict
+        case .cursorExpired: .gone
+        case .payloadTooLarge: .contentTooLarge
+        case .unsupportedMediaType: .unsupportedMediaType
+        case .tooManyRequests: .tooManyRequests
+        case .connectionRefreshBackoff, .connectionRefreshExhausted, .providerError, .providerUnreachable:
+            .init(code: 424, reasonPhrase: "Failed Dependency")
+        case .storageUnavailable: .serviceUnavailable
+        case .scriptError, .scriptLimitExceeded, .invalidConfiguration, .invalidDefinition, .dataFolderInUse,
+            .serverError:
+            .internalServerError
+        }
+    }
+
+    /// `{"error":{…}}`.
+    var json: JSONValue {
+        var error = JSONObject([("code", .string(code.rawValue)), ("message", .string(message))])
+        if !issues.isEmpty {
+            error["errors"] = .array(
+                issues.map { issue in
+                    [
+                        "code": .string(issue.code), "message": .string(issue.message), "path": JSONValue(issue.path),
+                    ]
+                }
+            )
+        }
+        error["payload"] = payload
+        return .object(JSONObject([("error", .object(error))]))
+    }
+}

@@ -1,0 +1,49 @@
+import HTTPTypes
+import Hummingbird
+import TerapiCore
+
+/// One thing that can be asked of the server.
+struct Route: Sendable {
+    /// Who may ask.
+    enum Access: Sendable, Equatable {
+        case anyone
+        /// An API key with this scope.
+        case key(APIScope)
+        /// An API key with this scope, or an end user in a connect session.
+        case keyOrSession(APIScope)
+        /// An end user in a connect session. Addresses that a browser opens carry the token in the query.
+        case session
+    }
+
+    /// Who reads the answer, errors included.
+    enum Reader: Sendable {
+        case program, person
+    }
+
+    typealias Handler = @Sendable (Call) async throws -> Response
+
+    var method: HTTPRequest.Method
+    /// A segment that begins with `:` takes any value.
+    var path: String
+    var access: Access
+    /// Whether there may be a query at all.
+    var takesQuery: Bool
+    var reader: Reader
+    var handler: Handler
+
+    init(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ access: Access,
+        query takesQuery: Bool = false,
+        reader: Reader = .program,
+        _ handler: @escaping Handler
+    ) {
+        self.method = method
+        self.path = path
+        self.access = access
+        self.takesQuery = takesQuery
+        self.reader = reader
+        self.handler = handler
+    }
+}

@@ -1,0 +1,382 @@
+import Logging
+public import TerapiCore
+
+/// Makes connections: by OAuth in a browser, by keys that an end user types in, or by import.
+public struct Connector: ConnectFlow {
+    /// How long an end user may take at the provider.
+    static let authorizationTime = Duration.seconds(600)
+
+    let services: EngineServices
+    /// Without a slash at the end.
+    let publicURL: String
+
+    init(services: EngineServices, publicURL: String) {
+        self.services = services
+        self.publicURL = publicURL
+    }
+
+    // MARK: OAuth
+
+    public func begin(_ start: ConnectStart) async throws -> ConnectRedirect {
+        let session = start.session
+        let (integration, provider) = try await integration(start.integrationKey, for: session)
+        guard provider.authMode == .oauth2 else {
+            throw TerapiError(
+                .invalidBody,
+                "\(provider.displayName) is not connected through a browser but with \(provider.authMode.rawValue)."
+            )
+        }
+        let defaults = session.defaults[integration.key] ?? ConnectSession.Defaults()
+        // What the team has set for the session wins over what a page sends.
+        let config = start.config.merging(defaults.connectionConfig)
+        try ConnectionForm.check(config, fields: provider.connectionConfig)
+        let connectionID = try await freeConnectionID(start.connectionID, session: session, integration: integration)
+
+        let now = services.clock.now
+        let state = hex(randomBytes(32))
+        let attemptID = start.attemptID ?? hex(randomBytes(32))
+        let browserSecret = Secret(hex(randomBytes(32)))
+        let usesPKCE = provider.oauth2?.usesPKCE ?? true
+        let verifier = usesPKCE ? Secret(Base64.url.encode(randomBytes(32))) : nil
+        let redirectURI = "\(publicURL)/oauth/callback/\(integration.key)"
+        let url = try services.providers.authorizationURL(
+            AuthorizationRequest(
+                integration: integration,
+                config: config,
+                redirectURI: redirectURI,
+                state: state,
+                codeVerifier: verifier,
+                userScopes: defaults.userScopes.isEmpty ? start.userScopes : defaults.userScopes,
+                authorizationParams: start.authorizationParams.merging(defaults.authorizationParams) { $1 }
+            )
+        )
+        try await services.connections.createOAuthSession(
+            OAuthSession(
+                state: state,
+                attemptID: attemptID,
+                sessionID: session.id,
+                scope: session.scope,
+                integrationKey: integration.key,
+                connectionID: connectionID,
+                connectionConfig: config,
+                codeVerifier: verifier,
+                browserHash: sha256(Array(browserSecret.reveal().utf8)),
+                redirectURI: redirectURI,
+                openerOrigin: start.openerOrigin,
+                returnURL: start.returnURL,
+                expiresAt: now + Self.authorizationTime
+            ),
+            attempt: ConnectAttempt(
+                id: attemptID,
+                sessionID: session.id,
+                scope: session.scope,
+                integrationKey: integration.key,
+                createdAt: now
+            )
+        )
+        return ConnectRedirect(url: url, attemptID: attemptID, browserSecret: browserSecret)
+    }
+
+    public func finish(
+        integrationKey: String?,
+        query: [String: String],
+        browserSecret: String?
+    ) async -> ConnectResult {
+        let oauth: OAuthSession?
+        do {
+            oauth = try await services.connections.takeOAuthSession(
+                state: query["state"] ?? "",
+                now: services.clock.now
+            )
+        } catch {
+            services.logger.error("An authorization could not be looked up.", metadata: ["error": "\(error)"])
+            return ConnectResult(outcome: .failure(type: "unknown_err", message: "Please try again in a moment."))
+        }
+        guard let oauth else {
+            return ConnectResult(
+                outcome: .failure(
+                    type: "state_err",
+                    message: "This authorization was already used or has expired. Please start again."
+                )
+            )
+        }
+        let outcome: ConnectResult.Outcome
+        do {
+            let browserHash = sha256(Array((browserSecret ?? "").utf8))
+            guard constantTimeEqual(browserHash, oauth.browserHash) else {
+                throw FlowFailure(
+                    type: "state_cookie_err",
+                    message: "This authorization was begun in another browser. Please start again in this one."
+                )
+            }
+            guard integrationKey == nil || integrationKey == oauth.integrationKey else {
+                throw FlowFailure(
+                    type: "state_err",
+                    message: "The answer came back for another integration. Please start again."
+                )
+            }
+            let connection = try await authorize(oauth, query: query)
+            outcome = .success(connectionID: connection.connectionID)
+        } catch let failure as FlowFailure {
+            outcome = .failure(type: failure.type, message: failure.message)
+        } catch {
+            let known = error as? TerapiError
+            if known == nil || known?.code == .serverError {
+                services.logger.error("An authorization failed.", metadata: ["error": "\(error)"])
+            }
+            outcome = .failure(
+                type: known?.code == .connectionTestFailed ? "connection_test_failed" : "token_err",
+                message: known?.message ?? "Something went wrong on our side. Please try again in a moment."
+            )
+        }
+        await note(outcome, oauth)
+        return ConnectResult(
+            outcome: outcome,
+            integrationKey: oauth.integrationKey,
+            attemptID: oauth.attemptID,
+            openerOrigin: oauth.openerOrigin,
+            returnURL: oauth.returnURL
+        )
+    }
+
+    private struct FlowFailure: Error {
+        var type: String
+        var message: String
+    }
+
+    private func authorize(_ oauth: OAuthSession, query: [String: String]) async throws -> Connection {
+        if let error = query["error"] {
+            let description = query["error_description"] ?? error
+            let wasDenied = error == "access_denied"
+            throw FlowFailure(
+                type: "callback_err",
+                message: wasDenied ? "The access was not allowed." : "The provider answered: \(description)"
+            )
+        }
+        guard let session = try await services.connections.session(row: oauth.sessionID) else {
+            throw FlowFailure(type: "state_err", message: "The session has ended. Please start again.")
+        }
+        let (integration, provider) = try await integration(oauth.integrationKey, for: session)
+        guard query[provider.oauth2?.codeParamInCallback ?? "code"] != nil else {
+            throw FlowFailure(type: "callback_err", message: "The provider's answer holds no authorization code.")
+        }
+        let new = try await services.providers.exchange(
+            CodeExchange(
+                integration: integration,
+                config: oauth.connectionConfig,
+                redirectURI: oauth.redirectURI,
+                codeVerifier: oauth.codeVerifier,
+                callbackQuery: query
+            ),
+            now: services.clock.now
+        )
+        return try await save(
+            connectionID: oauth.connectionID,
+            config: oauth.connectionConfig.merging(new.config),
+            credentials: new.credentials,
+            session: session,
+            integration: integration,
+            provider: provider
+        )
+    }
+
+    private func note(_ outcome: ConnectResult.Outcome, _ oauth: OAuthSession) async {
+        let state: ConnectAttempt.State =
+            switch outcome {
+            case .success(let connectionID): .success(connectionID: connectionID)
+            case .failure(let type, let message): .failure(type: type, message: message)
+            }
+        do {
+            try await services.connections.setAttempt(oauth.attemptID, state: state)
+        } catch {
+            services.logger.error("A connect attempt's result could not be stored.", metadata: ["error": "\(error)"])
+        }
+        if case .failure(let type, let message) = outcome {
+            let log = OperationLog(
+                LogOperation(
+                    scope: oauth.scope,
+                    kind: .createConnection,
+                    message: "Connection \(oauth.connectionID)",
+                    integrationKey: oauth.integrationKey,
+                    connectionID: oauth.connectionID,
+                    createdAt: services.clock.now
+                ),
+                sink: services.log,
+                clock: services.clock
+            )
+            log.end(.failed, "\(type): \(message)")
+        }
+    }
+
+    // MARK: Keys and import
+
+    public func connect(
+        session: ConnectSession,
+        integrationKey: String,
+        connectionID: String?,
+        config: JSONObject,
+        credentials: Credentials
+    ) async throws -> Connection {
+        let (integration, provider) = try await integration(integrationKey, for: session)
+        try checkMode(of: credentials, provider: provider)
+        let defaults = session.defaults[integration.key] ?? ConnectSession.Defaults()
+        let config = config.merging(defaults.connectionConfig)
+        try ConnectionForm.check(config, fields: provider.connectionConfig)
+        let id = try await freeConnectionID(connectionID, session: session, integration: integration)
+        return try await save(
+            connectionID: id,
+            config: config,
+            credentials: credentials,
+            session: session,
+            integration: integration,
+            provider: provider
+        )
+    }
+
+    public func importConnection(_ connection: Connection, credentials: Credentials) async throws -> Connection {
+        guard
+            let integration = try await services.settings.integration(
+                key: connection.integrationKey,
+                in: connection.scope
+            ),
+            let provider = services.providers.provider(integration.provider)
+        else { throw Self.unknownIntegration(connection.integrationKey) }
+        try checkMode(of: credentials, provider: provider)
+        try ConnectionForm.check(connection.config, fields: provider.connectionConfig)
+        return try await verifyAndStore(connection, credentials: credentials, integration: integration, provider: provider)
+    }
+
+    private func save(
+        connectionID: String,
+        config: JSONObject,
+        credentials: Credentials,
+        session: ConnectSession,
+        integration: Integration,
+        provider: Provider
+    ) async throws -> Connection {
+        let now = services.clock.now
+        let connection = Connection(
+            scope: session.scope,
+            integrationID: integration.id,
+            connectionID: connectionID,
+            integrationKey: integration.key,
+            provider: provider.name,
+            config: config,
+            tags: session.tags,
+            endUser: session.endUser,
+            webhookURLOverride: session.webhookURLOverride,
+            createdAt: now,
+            updatedAt: now
+        )
+        return try await verifyAndStore(connection, credentials: credentials, integration: integration, provider: provider)
+    }
+
+    private func verifyAndStore(
+        _ connection: Connection,
+        credentials: Credentials,
+        integration: Integration,
+        provider: Provider
+    ) async throws -> Connection {
+        let log = OperationLog(
+            LogOperation(
+                scope: connection.scope,
+                kind: .createConnection,
+                message: "Connection \(connection.connectionID)",
+                integrationKey: integration.key,
+                connectionID: connection.connectionID,
+                createdAt: services.clock.now
+            ),
+            sink: services.log,
+            clock: services.clock
+        )
+        log.hide(credentials.allSecrets)
+        do {
+            try await services.providers.verify(
+                ConnectionAccess(
+                    integration: integration,
+                    connectionID: connection.connectionID,
+                    config: connection.config,
+                    credentials: credentials
+                )
+            )
+            let environment = try await services.settings.environment(connection.scope)
+            let now = services.clock.now
+            let composer = services.webhooks
+            var connection = connection
+            connection.integrationID = integration.id
+            connection.provider = provider.name
+            let stored = try await services.connections.save(
+                connection,
+                credentials: credentials,
+                syncs: services.catalog.definitions(integrationKey: integration.key),
+                now: now
+            ) { stored, isNew in
+                composer.authEvent(
+                    isNew ? .creation : .override,
+                    connection: stored,
+                    authMode: provider.authMode,
+                    environment: environment,
+                    now: now
+                )
+            }
+            services.syncWakeUp.ring()
+            services.webhookWakeUp.ring()
+            log.end(.success, "The connection was made.")
+            return stored
+        } catch {
+            log.end(.failed, (error as? TerapiError)?.message ?? "The connection could not be stored.")
+            throw error
+        }
+    }
+
+    // MARK: Checks
+
+    private func integration(_ key: String, for session: ConnectSession) async throws -> (Integration, Provider) {
+        guard session.allows(integration: key),
+            let integration = try await services.settings.integration(key: key, in: session.scope),
+            let provider = services.providers.provider(integration.provider)
+        else { throw Self.unknownIntegration(key) }
+        return (integration, provider)
+    }
+
+    private func checkMode(of credentials: Credentials, provider: Provider) throws {
+        guard credentials.type == provider.authMode.rawValue else {
+            throw TerapiError(
+                .invalidBody,
+                "\(provider.displayName) is connected with \(provider.authMode.rawValue), not \(credentials.type)."
+            )
+        }
+    }
+
+    /// The id of the connection to be: the session's, or a wished one that is free or already this end user's.
+    private func freeConnectionID(
+        _ wished: String?,
+        session: ConnectSession,
+        integration: Integration
+    ) async throws -> String {
+        if let bound = session.connectionID {
+            guard wished == nil || wished == bound else {
+                throw TerapiError(.invalidBody, "The connect session is for another connection id.")
+            }
+            return bound
+        }
+        guard let wished else { return randomUUID() }
+        let existing = try await services.connections.connection(
+            wished,
+            integrationKey: integration.key,
+            in: session.scope
+        )
+        guard let existing else { return wished }
+        guard let owner = existing.endUser?.id, owner == session.endUser?.id else {
+            throw TerapiError(
+                .invalidBody,
+                "The connection id is taken. Leave it out, or begin a session by POST /connect/sessions/reconnect."
+            )
+        }
+        return wished
+    }
+
+    private static func unknownIntegration(_ key: String) -> TerapiError {
+        TerapiError(.unknownProviderConfig, "There is no integration \"\(key)\" that this session may connect.")
+    }
+}

@@ -1,0 +1,109 @@
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+public import TerapiCore
+
+/// Everything that works in the background, put together.
+public struct Engine: Sendable {
+    public let connector: Connector
+    public let credentials: TokenRefresher
+    public let syncs: SyncController
+    public let syncWorker: SyncWorker
+    public let webhookSender: WebhookSender
+    public let credentialRefresher: CredentialRefresher
+
+    private let stopping: Stopping
+
+    /// - Parameters:
+    ///   - publicURL: where browsers reach the server, without a slash at the end.
+    ///   - maxRuns: how many syncs run at once.
+    public init(
+        settings: any SettingsStorage,
+        connections: any ConnectionStorage,
+        records: any RecordStorage,
+        syncs: any SyncStorage,
+        deliveries: any WebhookStorage,
+        providers: any ProviderAPI,
+        scripts: any ScriptRuntime,
+        client: any OutboundClient,
+        spool: RefreshSpool,
+        catalog: SyncCatalog,
+        log: any LogSink,
+        clock: any WallClock,
+        logger: Logger,
+        publicURL: String,
+        maxRuns: Int
+    ) {
+        let bootID = randomUUID()
+        let webhookWakeUp = WakeUp()
+        let composer = WebhookComposer(settings: settings)
+        let stopping = Stopping()
+        let refresher = TokenRefresher(
+            settings: settings,
+            connections: connections,
+            providers: providers,
+            spool: spool,
+            composer: composer,
+            log: log,
+            clock: clock,
+            logger: logger,
+            bootID: bootID,
+            webhookWakeUp: webhookWakeUp
+        )
+        let services = EngineServices(
+            settings: settings,
+            connections: connections,
+            records: records,
+            syncs: syncs,
+            deliveries: deliveries,
+            providers: providers,
+            scripts: scripts,
+            client: client,
+            log: log,
+            clock: clock,
+            logger: logger,
+            bootID: bootID,
+            catalog: catalog,
+            credentials: refresher,
+            webhooks: composer,
+            gate: ConnectionGate(clock: clock),
+            syncWakeUp: WakeUp(),
+            webhookWakeUp: webhookWakeUp,
+            isStopping: { stopping.isSet }
+        )
+        self.stopping = stopping
+        credentials = refresher
+        connector = Connector(services: services, publicURL: publicURL)
+        self.syncs = SyncController(services: services)
+        syncWorker = SyncWorker(services: services, maxRuns: maxRuns)
+        webhookSender = WebhookSender(services: services)
+        credentialRefresher = CredentialRefresher(services: services)
+    }
+
+    /// The parts that run as long as the server does.
+    public var parts: [any Service] {
+        [StopNotice(stopping: stopping), syncWorker, webhookSender, credentialRefresher]
+    }
+
+    /// Settles what the last process left behind; before the server is ready.
+    public func prepare() async throws {
+        try await credentials.replaySpool()
+    }
+}
+
+/// Whether the server is on its way down: a run that is cancelled then is not a failed one.
+final class Stopping: Sendable {
+    private let flag = Atomic(false)
+
+    var isSet: Bool { flag.load(ordering: .acquiring) }
+    func set() { flag.store(true, ordering: .releasing) }
+}
+
+private struct StopNotice: Service {
+    let stopping: Stopping
+
+    func run() async throws {
+        try await gracefulShutdown()
+        stopping.set()
+    }
+}

@@ -1,0 +1,28 @@
+import Logging
+import TerapiCore
+
+/// The rooms that the engine works with, wired by the executable.
+struct EngineServices: Sendable {
+    let settings: any SettingsStorage
+    let connections: any ConnectionStorage
+    let records: any RecordStorage
+    let syncs: any SyncStorage
+    let deliveries: any WebhookStorage
+    let providers: any ProviderAPI
+    let scripts: any ScriptRuntime
+    let client: any OutboundClient
+    let log: any LogSink
+    let clock: any WallClock
+    let logger: Logger
+
+    /// Random per boot: what a process of another boot holds is known to be nobody's.
+    let bootID: String
+
+    let catalog: SyncCatalog
+    let credentials: any CredentialSource
+    let webhooks: WebhookComposer
+    let gate: ConnectionGate
+    let syncWakeUp: WakeUp
+    let webhookWakeUp: WakeUp
+    let isStopping: @Sendable () -> Bool
+}

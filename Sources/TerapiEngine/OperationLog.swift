@@ -1,0 +1,75 @@
+import Synchronization
+import TerapiCore
+
+/// Writes the messages of one operation and, in the end, how it went. Known secrets are taken out of every text.
+final class OperationLog: Sendable {
+    /// Beyond this many messages of a script only warnings and errors are kept.
+    static let maxScriptMessages = 1_000
+
+    private struct State {
+        var scriptMessages = 0
+        var secrets: Set<String> = []
+    }
+
+    let id: String
+    private let operation: LogOperation
+    private let sink: any LogSink
+    private let clock: any WallClock
+    private let state = Mutex(State())
+
+    init(_ operation: LogOperation, sink: any LogSink, clock: any WallClock) {
+        id = operation.id
+        self.operation = operation
+        self.sink = sink
+        self.clock = clock
+        sink.record(operation)
+    }
+
+    /// From now on these values show as `***`, whoever writes them: a script may log what it got from the provider.
+    func hide(_ secrets: [Secret]) {
+        let texts = secrets.map { $0.reveal() }.filter { $0.utf8.count >= 6 }
+        state.withLock { $0.secrets.formUnion(texts) }
+    }
+
+    func write(_ level: LogMessage.Level, _ message: String, meta: JSONObject = [:], isFromScript: Bool = false) {
+        let (isKept, secrets) = state.withLock { state in
+            guard isFromScript else { return (true, state.secrets) }
+            state.scriptMessages += 1
+            let isKept = state.scriptMessages <= Self.maxScriptMessages || level == .warn || level == .error
+            return (isKept, state.secrets)
+        }
+        guard isKept else { return }
+        sink.record(
+            LogMessage(
+                operationID: id,
+                level: level,
+                isFromScript: isFromScript,
+                message: Self.redact(message, secrets),
+                meta: Self.redact(.object(meta), secrets).object ?? [:],
+                createdAt: clock.now
+            )
+        )
+    }
+
+    func end(_ state: LogOperation.State, _ message: String? = nil) {
+        if let message { write(state == .success ? .info : .error, message) }
+        var ended = operation
+        ended.state = state
+        ended.endedAt = clock.now
+        sink.record(ended)
+    }
+
+    private static func redact(_ text: String, _ secrets: Set<String>) -> String {
+        secrets.reduce(text) { $0.contains($1) ? $0.replacing($1, with: "***") : $0 }
+    }
+
+    private static func redact(_ value: JSONValue, _ secrets: Set<String>) -> JSONValue {
+        switch value {
+        case .string(let text): .string(redact(text, secrets))
+        case .array(let values): .array(values.map { redact($0, secrets) })
+        case .object(let object):
+            .object(JSONObject(object.members.map { (redact($0.name, secrets), redact($0.value, secrets)) }))
+        default: value
+        }
+    }
+}

@@ -1,0 +1,130 @@
+import TerapiCore
+
+/// Joins what a run changes into batches, so that many pages share one commit.
+///
+/// A batch is committed when it holds 1,000 records or is a second old; a checkpoint is committed together with the
+/// records before it, never earlier. While one batch is being committed the next is gathered.
+actor RecordBatcher {
+    static let maxRecords = 1_000
+    static let maxAge = Duration.seconds(1)
+
+    private let storage: any RecordStorage
+    private let clock: any WallClock
+    private let onCommit: @Sendable ([String: ChangeCounts]) -> Void
+    private let wakeUp = WakeUp()
+
+    private var pending: RecordBatch
+    private var pendingRecords = 0
+    private var pendingSince: Timestamp?
+    private var isFlushWanted = false
+    private var failure: (any Error)?
+
+    /// Counts what was added and what has been committed of it, so that a waiter knows when its own part is safe.
+    private var added = 0
+    private var committed = 0
+    private var waiters: [(target: Int, continuation: CheckedContinuation<Void, Never>)] = []
+
+    init(
+        run: RunFence,
+        scope: EnvironmentScope,
+        storage: any RecordStorage,
+        clock: any WallClock,
+        onCommit: @escaping @Sendable ([String: ChangeCounts]) -> Void
+    ) {
+        pending = RecordBatch(run: run, scope: scope)
+        self.storage = storage
+        self.clock = clock
+        self.onCommit = onCommit
+    }
+
+    /// Takes records; waits when two batches are full already, so that a fast provider cannot fill the memory.
+    func add(_ change: RecordChange) async throws {
+        pending.changes.append(change)
+        pendingRecords += change.ids.count
+        noteAdded()
+        if pendingRecords >= 2 * Self.maxRecords { await reached(added) }
+        try check()
+    }
+
+    /// Takes a checkpoint that covers everything added before.
+    func add(_ checkpoint: RecordBatch.CheckpointChange) throws {
+        pending.checkpoint = checkpoint
+        noteAdded()
+        try check()
+    }
+
+    /// Returns when everything added so far is committed.
+    func flush() async throws {
+        if committed < added {
+            isFlushWanted = true
+            wakeUp.ring()
+            await reached(added)
+        }
+        try check()
+    }
+
+    /// Commits until it is cancelled or a commit fails.
+    func run() async throws {
+        while true {
+            await wakeUp.wait(until: pendingSince.map { $0 + Self.maxAge }, clock: clock)
+            if Task.isCancelled { return giveUp() }
+            if isDue { await commit() }
+            if let failure { throw failure }
+        }
+    }
+
+    /// Nobody commits any more: whoever waits for it must learn that.
+    private func giveUp() {
+        failure = failure ?? CancellationError()
+        resumeWaiters()
+    }
+
+    private var isDue: Bool {
+        guard let pendingSince else { return false }
+        return isFlushWanted || pendingRecords >= Self.maxRecords || clock.now >= pendingSince + Self.maxAge
+    }
+
+    private func commit() async {
+        let batch = pending
+        let target = added
+        pending = RecordBatch(run: batch.run, scope: batch.scope)
+        pendingRecords = 0
+        pendingSince = nil
+        isFlushWanted = false
+        do {
+            onCommit(try await storage.save(batch))
+            committed = target
+        } catch {
+            failure = error
+        }
+        resumeWaiters()
+        // What was added during the commit may be due already.
+        if isDue || (committed < added && !waiters.isEmpty) {
+            isFlushWanted = !waiters.isEmpty
+            wakeUp.ring()
+        }
+    }
+
+    private func resumeWaiters() {
+        let isFailed = failure != nil
+        let ready = waiters.filter { isFailed || $0.target <= committed }
+        waiters.removeAll { isFailed || $0.target <= committed }
+        for waiter in ready { waiter.continuation.resume() }
+    }
+
+    private func noteAdded() {
+        added += 1
+        let isFirst = pendingSince == nil
+        if isFirst { pendingSince = clock.now }
+        if isFirst || pendingRecords >= Self.maxRecords { wakeUp.ring() }
+    }
+
+    private func reached(_ target: Int) async {
+        guard committed < target, failure == nil else { return }
+        await withCheckedContinuation { waiters.append((target, $0)) }
+    }
+
+    private func check() throws {
+        if let failure { throw failure }
+    }
+}

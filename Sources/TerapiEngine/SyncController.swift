@@ -1,0 +1,167 @@
+public import TerapiCore
+
+/// Runs, pauses and tells about syncs on a person's request.
+public struct SyncController: SyncControl {
+    let services: EngineServices
+
+    init(services: EngineServices) {
+        self.services = services
+    }
+
+    public func definitions(integrationKey: String) -> [SyncDefinition] {
+        services.catalog.definitions(integrationKey: integrationKey)
+    }
+
+    public func trigger(
+        _ selection: SyncSelection,
+        reset: Bool,
+        emptyCache: Bool,
+        confirmsMassDeletion: Bool
+    ) async throws {
+        for (sync, connection) in try await select(selection) {
+            try await services.syncs.requestRun(
+                syncID: sync.id,
+                reset: reset,
+                confirmsMassDeletion: confirmsMassDeletion,
+                now: services.clock.now
+            )
+            if reset {
+                try await services.records.abandonFullReads(syncID: sync.id)
+                if emptyCache { try await services.records.removeRecords(of: streams(sync)) }
+            }
+            note(reset ? .syncRequestReset : .syncRequestRun, sync, connection, "A run was requested.")
+        }
+        services.syncWakeUp.ring()
+    }
+
+    public func start(_ selection: SyncSelection) async throws {
+        let now = services.clock.now
+        for (sync, connection) in try await select(selection) where sync.state == .paused {
+            try await services.syncs.setState(.started, syncID: sync.id, nextRunAt: now, now: now)
+            note(.syncStart, sync, connection, "The sync was started.")
+        }
+        services.syncWakeUp.ring()
+    }
+
+    public func pause(_ selection: SyncSelection) async throws {
+        for (sync, connection) in try await select(selection) where sync.state == .started {
+            try await services.syncs.setState(.paused, syncID: sync.id, nextRunAt: nil, now: services.clock.now)
+            note(.syncPause, sync, connection, "The sync was paused.")
+        }
+    }
+
+    public func setFrequency(_ frequency: Frequency?, of selection: SyncSelection) async throws -> String {
+        guard let (sync, _) = try await select(selection).first else {
+            throw TerapiError(.unknownSync, "There is no such sync on this connection.")
+        }
+        let definition = services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)
+        let current = frequency ?? definition?.frequency ?? .daily
+        let lastStart = try await services.syncs.latestRun(syncID: sync.id)?.startedAt
+        let next = lastStart.map { max($0 + current.interval, services.clock.now) }
+        try await services.syncs.setFrequencyOverride(
+            frequency?.text,
+            syncID: sync.id,
+            nextRunAt: sync.state == .started ? next ?? sync.nextRunAt : nil
+        )
+        services.syncWakeUp.ring()
+        return current.text
+    }
+
+    public func status(_ selection: SyncSelection) async throws -> [SyncStatus] {
+        var statuses: [SyncStatus] = []
+        for (sync, connection) in try await select(selection, mayBeEmpty: true) {
+            let run = try await services.syncs.latestRun(syncID: sync.id)
+            statuses.append(
+                SyncStatus(
+                    sync: sync,
+                    connectionID: connection.connectionID,
+                    latestRun: run,
+                    status: status(of: sync, run),
+                    frequency: services.catalog.frequency(of: sync).text,
+                    recordCounts: try await services.records.counts(connectionID: connection.id)
+                )
+            )
+        }
+        return statuses
+    }
+
+    private func status(of sync: Sync, _ run: SyncRun?) -> String {
+        if sync.runningRunID != nil { return "RUNNING" }
+        if sync.state == .paused { return "PAUSED" }
+        return switch run?.status {
+        case .failed, .abandoned: "ERROR"
+        case .cancelled: "STOPPED"
+        case .success, .running, nil: "SUCCESS"
+        }
+    }
+
+    private func select(
+        _ selection: SyncSelection,
+        mayBeEmpty: Bool = false
+    ) async throws -> [(sync: Sync, connection: Connection)] {
+        guard
+            try await services.settings.integration(key: selection.integrationKey, in: selection.scope) != nil
+        else {
+            throw TerapiError(
+                .unknownProviderConfig,
+                "There is no integration \"\(selection.integrationKey)\" in this environment."
+            )
+        }
+        let connections: [Connection]
+        if let connectionID = selection.connectionID {
+            let found = try await services.connections.connection(
+                connectionID,
+                integrationKey: selection.integrationKey,
+                in: selection.scope
+            )
+            guard let found else {
+                throw TerapiError(.unknownConnection, "There is no such connection in this environment.")
+            }
+            connections = [found]
+        } else {
+            connections = try await services.connections.connections(
+                ConnectionFilter(integrationKeys: [selection.integrationKey], limit: .max),
+                in: selection.scope
+            )
+        }
+        var selected: [(Sync, Connection)] = []
+        for connection in connections {
+            let syncs = try await services.syncs.syncs(connectionID: connection.id)
+            selected += syncs.filter { sync in
+                selection.names.isEmpty || selection.names.contains("\(sync.name)::\(sync.variant)")
+                    || (sync.variant == "base" && selection.names.contains(sync.name))
+            }
+            .map { ($0, connection) }
+        }
+        guard mayBeEmpty || !selected.isEmpty else {
+            throw TerapiError(
+                .noSyncsFound,
+                "No sync of \"\(selection.integrationKey)\" matches. Defined are: "
+                    + definitions(integrationKey: selection.integrationKey).map(\.name).joined(separator: ", ") + "."
+            )
+        }
+        return selected
+    }
+
+    private func streams(_ sync: Sync) -> [RecordStream] {
+        let models = services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)?.models ?? []
+        return models.map { RecordStream(connectionID: sync.connectionID, model: $0, variant: sync.variant) }
+    }
+
+    private func note(_ kind: LogOperation.Kind, _ sync: Sync, _ connection: Connection, _ message: String) {
+        let log = OperationLog(
+            LogOperation(
+                scope: sync.scope,
+                kind: kind,
+                message: message,
+                integrationKey: sync.integrationKey,
+                connectionID: connection.connectionID,
+                subject: sync.name,
+                createdAt: services.clock.now
+            ),
+            sink: services.log,
+            clock: services.clock
+        )
+        log.end(.success)
+    }
+}

@@ -1,0 +1,201 @@
+import Logging
+public import ServiceLifecycle
+import Synchronization
+import TerapiCore
+
+/// Delivers webhook events: at least once, over about three days, with a slow endpoint slowing only itself.
+public struct WebhookSender: Service {
+    static let timeout = Duration.seconds(15)
+    /// Longer than a try can take: what a crashed process held comes back after it.
+    static let lease = Duration.seconds(60)
+    static let maxAtOnce = 64
+    static let maxPerURL = 10
+
+    let services: EngineServices
+    private let busy = BusyURLs()
+
+    init(services: EngineServices) {
+        self.services = services
+    }
+
+    /// At the shutdown nothing new is taken, and the tries that are under way end in their own time.
+    public func run() async throws {
+        await withGracefulShutdownHandler {
+            await work()
+        } onGracefulShutdown: {
+            services.webhookWakeUp.ring()
+        }
+    }
+
+    /// Delivers what is due now, one try each.
+    /// - Returns: how many tries were made.
+    @discardableResult
+    public func runOnce() async throws -> Int {
+        let deliveries = try await claim()
+        await withDiscardingTaskGroup { group in
+            for delivery in deliveries { group.addTask { await attempt(delivery) } }
+        }
+        return deliveries.count
+    }
+
+    private func work() async {
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled, !Task.isShuttingDownGracefully {
+                do {
+                    let deliveries = try await claim()
+                    for delivery in deliveries {
+                        group.addTask {
+                            await attempt(delivery)
+                            services.webhookWakeUp.ring()
+                        }
+                    }
+                    if !deliveries.isEmpty, busy.total < Self.maxAtOnce { continue }
+                    let next = busy.total < Self.maxAtOnce ? try await services.deliveries.nextDeliveryAt() : nil
+                    // What is due but held back by its busy endpoint waits for the end of a try, which rings.
+                    let now = services.clock.now
+                    let moment = next.flatMap { $0 > now ? $0 : nil } ?? now + .seconds(30)
+                    await services.webhookWakeUp.wait(until: moment, clock: services.clock)
+                } catch is CancellationError {
+                    break
+                } catch {
+                    services.logger.error("Looking for due webhooks failed.", metadata: ["error": "\(error)"])
+                    try? await services.clock.sleep(for: .seconds(1))
+                }
+            }
+        }
+    }
+
+    private func claim() async throws -> [WebhookDelivery] {
+        let now = services.clock.now
+        let deliveries = try await services.deliveries.claimDeliveries(
+            limit: Self.maxAtOnce - busy.total,
+            perURL: Self.maxPerURL,
+            busy: busy.counts,
+            leaseUntil: now + Self.lease,
+            now: now
+        )
+        for delivery in deliveries { busy.take(delivery.url) }
+        return deliveries
+    }
+
+    private func attempt(_ delivery: WebhookDelivery) async {
+        defer { busy.free(delivery.url) }
+        let started = services.clock.now
+        let outcome = await send(delivery, at: started)
+        let attempt = DeliveryAttempt(
+            number: delivery.attempts + 1,
+            startedAt: started,
+            duration: services.clock.now - started,
+            status: outcome.status,
+            error: outcome.error
+        )
+        var random = SystemRandomNumberGenerator()
+        let wait = outcome.error == nil || outcome.isFinal
+            ? nil
+            : RetryPolicy.webhooks.delay(
+                afterAttempt: attempt.number,
+                retryAfter: outcome.retryAfter,
+                random: &random
+            )
+        let state: WebhookDelivery.State = outcome.error == nil ? .delivered : wait == nil ? .failed : .pending
+        do {
+            try await services.deliveries.finishAttempt(
+                attempt,
+                deliveryID: delivery.id,
+                state: state,
+                nextAttemptAt: wait.map { services.clock.now + $0 }
+            )
+        } catch {
+            // The lease runs out and the event goes out once more: better twice than never.
+            services.logger.error("A webhook's outcome could not be stored.", metadata: ["error": "\(error)"])
+        }
+        note(attempt, of: delivery, state: state, wait: wait)
+    }
+
+    private struct Outcome {
+        var status: Int?
+        var error: String?
+        var retryAfter: Duration?
+        /// 410: the endpoint asks for nothing more.
+        var isFinal = false
+    }
+
+    private func send(_ delivery: WebhookDelivery, at now: Timestamp) async -> Outcome {
+        do {
+            let keys = try await services.settings.signingKeys(in: delivery.event.scope, now: now)
+            let headers = try WebhookSignature.headers(
+                id: delivery.event.id,
+                timestamp: now.unixSeconds,
+                body: delivery.event.body,
+                keys: keys.map(\.secret)
+            )
+            let response = try await services.client.send(
+                OutboundRequest(
+                    method: "POST",
+                    url: delivery.url,
+                    headers: headers + [("content-type", "application/json"), ("user-agent", "Terapi")],
+                    body: delivery.event.body,
+                    timeout: Self.timeout,
+                    purpose: .webhook,
+                    redirects: .never,
+                    maxAnswerBytes: 1_000_000
+                )
+            )
+            guard !(200..<300).contains(response.status) else { return Outcome(status: response.status) }
+            return Outcome(
+                status: response.status,
+                error: "The endpoint answered \(response.status).",
+                retryAfter: [429, 503].contains(response.status)
+                    ? response.header("retry-after").flatMap { RetryAfter.parse($0, now: now) } : nil,
+                isFinal: response.status == 410
+            )
+        } catch {
+            return Outcome(error: (error as? TerapiError)?.message ?? "The delivery failed inside the server.")
+        }
+    }
+
+    private func note(
+        _ attempt: DeliveryAttempt,
+        of delivery: WebhookDelivery,
+        state: WebhookDelivery.State,
+        wait: Duration?
+    ) {
+        let log = OperationLog(
+            LogOperation(
+                id: "\(delivery.event.id)-\(delivery.id)",
+                scope: delivery.event.scope,
+                kind: delivery.event.kind == .sync ? .syncWebhook : .connectionWebhook,
+                message: "Webhook \(delivery.event.id)",
+                createdAt: delivery.event.createdAt
+            ),
+            sink: services.log,
+            clock: services.clock
+        )
+        switch state {
+        case .delivered: log.end(.success, "Delivered at try \(attempt.number), status \(attempt.status ?? 0).")
+        case .failed: log.end(.failed, "Try \(attempt.number): \(attempt.error ?? "failed"). No try is left.")
+        case .pending:
+            let seconds = Int(wait?.seconds.rounded() ?? 0)
+            log.write(.warn, "Try \(attempt.number): \(attempt.error ?? "failed") Next try in \(seconds) s.")
+        }
+    }
+}
+
+/// How many tries are at work, per URL.
+private final class BusyURLs: Sendable {
+    private let state = Mutex<[String: Int]>([:])
+
+    var counts: [String: Int] { state.withLock { $0 } }
+    var total: Int { state.withLock { $0.values.reduce(0, +) } }
+
+    func take(_ url: String) {
+        state.withLock { $0[url, default: 0] += 1 }
+    }
+
+    func free(_ url: String) {
+        state.withLock { counts in
+            let rest = (counts[url] ?? 1) - 1
+            counts[url] = rest > 0 ? rest : nil
+        }
+    }
+}

@@ -1,0 +1,183 @@
+import TerapiCore
+
+/// Makes a script's or a customer's request complete: base URL, credentials, the provider's headers and query.
+struct ConnectionRequest {
+    let provider: Provider
+    var values: TemplateValues
+
+    /// - Parameter baseURLOverride: another root for this request, named by the provider file itself.
+    func build(
+        _ request: ScriptRequest,
+        purpose: OutboundRequest.Purpose,
+        baseURLOverride: String? = nil,
+        timeout: Duration = .seconds(60)
+    ) throws -> OutboundRequest {
+        guard request.isAuthorized else {
+            return OutboundRequest(
+                method: request.method.uppercased(), url: Self.adding(request.query, to: request.endpoint),
+                headers: request.headers, body: request.body, timeout: timeout, purpose: purpose)
+        }
+        var values = values
+        let url = try url(of: request, baseURLOverride: baseURLOverride)
+        values.request = Self.facts(request, url: url)
+        let query = provider.proxy.query.compactMap { entry -> (name: String, value: String)? in
+            guard let (name, value) = Self.rendered(entry, values),
+                !request.query.contains(where: { $0.name == name })
+            else { return nil }
+            return (name, value)
+        }
+        return OutboundRequest(
+            method: request.method.uppercased(),
+            url: Self.adding(query + request.query, to: url),
+            headers: headers(request, values),
+            body: body(request, values),
+            timeout: timeout,
+            purpose: purpose,
+            redirects: provider.proxy.forwardsHeadersOnRedirect ? .followWithHeaders : .follow
+        )
+    }
+
+    // MARK: URL
+
+    private func url(of request: ScriptRequest, baseURLOverride: String?) throws -> String {
+        let base = try base(request, baseURLOverride)
+        let endpoint = try endpoint(request.endpoint)
+        if endpoint.lowercased().hasPrefix("http://") || endpoint.lowercased().hasPrefix("https://") {
+            return try sameOrigin(endpoint, as: base)
+        }
+        guard !base.isEmpty else {
+            throw TerapiError(
+                .invalidBody, "The provider \"\(provider.name)\" has no base URL: the request needs baseUrlOverride.")
+        }
+        var root = base[...]
+        while root.last == "/" { root = root.dropLast() }
+        let path = endpoint.drop { $0 == "/" }
+        return path.isEmpty ? String(root) : path.hasPrefix("?") ? "\(root)\(path)" : "\(root)/\(path)"
+    }
+
+    private func base(_ request: ScriptRequest, _ override: String?) throws -> String {
+        if let base = request.baseURLOverride, !base.isEmpty { return try URLTemplate(base).render(values) }
+        if let override { return try URLTemplate(override).render(values) }
+        return try provider.proxy.baseURL.map { try URLTemplate($0).render(values) } ?? ""
+    }
+
+    /// Scripts may write placeholders into a path; their values must stay in it.
+    private func endpoint(_ text: String) throws -> String {
+        guard text.contains("${") else { return text }
+        let prefix = "https://path"
+        let slash = text.hasPrefix("/") || text.hasPrefix("?") ? "" : "/"
+        let rendered = try URLTemplate(prefix + slash + text).render(values)
+        return String(rendered.dropFirst(prefix.count + slash.count))
+    }
+
+    /// Paging links come as whole URLs. The credentials go to the provider's origin and to no other.
+    private func sameOrigin(_ endpoint: String, as base: String) throws -> String {
+        let url = try? OutboundURL(endpoint)
+        let root = try? OutboundURL(base)
+        guard let url, let root, url.origin == root.origin else {
+            throw TerapiError(
+                .outboundRefused,
+                """
+                The endpoint leads to \(url?.hostText ?? "another place") and not to the provider's own \
+                \(root?.hostText ?? "base URL"). To send the connection's credentials there, set baseUrlOverride.
+                """
+            )
+        }
+        return endpoint
+    }
+
+    /// A parameter of the same name that the URL has already is replaced.
+    static func adding(_ items: [(name: String, value: String)], to url: String) -> String {
+        guard !items.isEmpty else { return url }
+        let parts = url.prefix { $0 != "#" }.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let names = Set(items.map(\.name))
+        let kept = (parts.count == 2 ? parts[1] : "").split(separator: "&").filter { pair in
+            !names.contains(PercentEncoding.decoded(pair.prefix { $0 != "=" }))
+        }
+        let query = (kept.map(String.init) + [PercentEncoding.query(items)]).joined(separator: "&")
+        return "\(parts[0])?\(query)"
+    }
+
+    // MARK: Headers and body
+
+    private func headers(_ request: ScriptRequest, _ values: TemplateValues) -> [(name: String, value: String)] {
+        var headers: [(name: String, value: String)] = []
+        func set(_ name: String, _ value: String) {
+            headers.removeAll { $0.name == name }
+            headers.append((name, value))
+        }
+        switch values.credentials {
+        case .oauth2(let tokens): set("authorization", "Bearer \(tokens.accessToken.reveal())")
+        case .basic(let username, let password):
+            set("authorization", "Basic " + Base64.standard.encode(Array("\(username):\(password.reveal())".utf8)))
+        case .apiKey, .none: break
+        }
+        // A provider with a header of its own for the token does not get it twice.
+        if provider.proxy.headers.contains(where: { $0.value.contains("${accessToken}") }) {
+            headers.removeAll { $0.name == "authorization" }
+        }
+        for header in provider.proxy.headers {
+            if let (name, value) = Self.rendered(header, values) { set(name.lowercased(), value) }
+        }
+        let ownAgent = headers.contains { $0.name == "user-agent" }
+        for header in request.headers {
+            let name = header.name.lowercased()
+            if name == "user-agent", ownAgent { continue }
+            set(name, header.value)
+        }
+        if let first = request.body?.first, first == UInt8(ascii: "{") || first == UInt8(ascii: "["),
+            !headers.contains(where: { $0.name == "content-type" })
+        {
+            headers.append(("content-type", "application/json"))
+        }
+        return headers
+    }
+
+    /// The provider's own fields, merged into a body that has members.
+    private func body(_ request: ScriptRequest, _ values: TemplateValues) -> [UInt8]? {
+        guard let template = provider.proxy.body, ["POST", "PUT", "PATCH", "DELETE"].contains(request.method.uppercased())
+        else { return request.body }
+        let given = request.body.map { try? JSONReader.read($0) } ?? .object(JSONObject())
+        guard case .object(let object)? = given, case .object(let fields) = Self.rendered(.object(template), values) else {
+            return request.body
+        }
+        return JSONValue.object(fields.merging(object)).encoded()
+    }
+
+    private static func rendered(_ value: JSONValue, _ values: TemplateValues) -> JSONValue {
+        switch value {
+        case .string(let text): .string(Template(text).render(values).text)
+        case .array(let items): .array(items.map { rendered($0, values) })
+        case .object(let object):
+            .object(
+                JSONObject(
+                    object.members.filter { member in
+                        member.value.string.map { Template($0).render(values).isResolved } ?? true
+                    }.map { ($0.name, rendered($0.value, values)) }
+                )
+            )
+        default: value
+        }
+    }
+
+    /// - Returns: `nil` when a placeholder is not known: such an entry is left out.
+    private static func rendered(
+        _ entry: (name: String, value: String),
+        _ values: TemplateValues
+    ) -> (name: String, value: String)? {
+        let name = Template(entry.name).render(values)
+        let value = Template(entry.value).render(values)
+        return name.isResolved && value.isResolved ? (name.text, value.text) : nil
+    }
+
+    private static func facts(_ request: ScriptRequest, url: String) -> [String: String] {
+        var facts = ["method": request.method.uppercased(), "endpoint": request.endpoint]
+        if let parsed = try? OutboundURL(adding(request.query, to: url)) {
+            facts["host"] = parsed.hostText
+            facts["path"] = String(parsed.target.prefix { $0 != "?" })
+            facts["params"] = String(parsed.target.drop { $0 != "?" }.dropFirst())
+        }
+        facts["contentType"] = request.headers.first { $0.name.lowercased() == "content-type" }?.value
+        return facts
+    }
+}

@@ -1,0 +1,212 @@
+public import TerapiCore
+
+extension SQLStorage: WebhookStorage {
+    public func claimDeliveries(
+        limit: Int,
+        perURL: Int,
+        busy: [String: Int],
+        leaseUntil: Timestamp,
+        now: Timestamp
+    ) async throws -> [WebhookDelivery] {
+        try await database.write { transaction in
+            // URL by URL, so that the thousands that wait for a dead endpoint are not even looked at.
+            var due: [(place: Int, at: Int64, id: Int64)] = []
+            var url =
+                try transaction.first(
+                    "select min(url) from webhook_delivery where state = 'pending'"
+                ) { $0.textIfPresent(0) } ?? nil
+            while let current = url {
+                let quota = min(perURL - busy[current, default: 0], limit)
+                if quota > 0 {
+                    var place = 0
+                    try transaction.forEach(
+                        """
+                        select next_attempt_at, id from webhook_delivery
+                        where state = 'pending' and url = $1 and next_attempt_at <= $2
+                        order by next_attempt_at, id limit $3
+                        """,
+                        [.text(current), SQLValue(now), SQLValue(quota)]
+                    ) { row in
+                        due.append((place, row.integer(0), row.integer(1)))
+                        place += 1
+                    }
+                }
+                url =
+                    try transaction.first(
+                        "select min(url) from webhook_delivery where state = 'pending' and url > $1",
+                        [.text(current)]
+                    ) { $0.textIfPresent(0) } ?? nil
+            }
+            // Everyone's first before anyone's second.
+            let taken = due.sorted { ($0.place, $0.at, $0.id) < ($1.place, $1.at, $1.id) }.prefix(limit).map(\.id)
+            try transaction.run("update webhook_delivery set next_attempt_at = $2 where id = $1", count: taken.count) {
+                index,
+                parameters in
+                parameters.bind(taken[index], at: 1)
+                parameters.bind(leaseUntil.microseconds, at: 2)
+            }
+            var deliveries: [WebhookDelivery] = []
+            try transaction.forEach(
+                Self.selectDelivery + "where d.id = $1",
+                count: taken.count,
+                bind: { index, parameters in parameters.bind(taken[index], at: 1) },
+                { _, row in deliveries.append(try Self.delivery(row)) }
+            )
+            return deliveries
+        }
+    }
+
+    public func nextDeliveryAt() async throws -> Timestamp? {
+        try await database.read { snapshot in
+            try snapshot.first("select min(next_attempt_at) from webhook_delivery where state = 'pending'") {
+                $0.timestampIfPresent(0)
+            } ?? nil
+        }
+    }
+
+    public func finishAttempt(
+        _ attempt: DeliveryAttempt,
+        deliveryID: Int64,
+        state: WebhookDelivery.State,
+        nextAttemptAt: Timestamp?
+    ) async throws {
+        try await database.write { transaction in
+            let updated = try transaction.run(
+                """
+                update webhook_delivery set state = $2, attempts = max(attempts, $3), next_attempt_at = $4
+                where id = $1
+                """,
+                [.integer(deliveryID), SQLValue(state), SQLValue(attempt.number), SQLValue(nextAttemptAt)]
+            )
+            // The environment may be gone, and its deliveries with it.
+            guard updated > 0 else { return }
+            // The same number comes twice when a claim ran out before its try had ended: the later one counts.
+            try transaction.run(
+                """
+                insert into webhook_attempt (delivery_id, number, started_at, duration_us, status, error)
+                values ($1, $2, $3, $4, $5, $6)
+                on conflict (delivery_id, number) do update set started_at = excluded.started_at,
+                    duration_us = excluded.duration_us, status = excluded.status, error = excluded.error
+                """,
+                [
+                    .integer(deliveryID), SQLValue(attempt.number), SQLValue(attempt.startedAt),
+                    .integer(attempt.duration.microseconds), SQLValue(attempt.status), SQLValue(attempt.error),
+                ]
+            )
+        }
+    }
+
+    public func events(in scope: EnvironmentScope, before: Timestamp?, limit: Int) async throws -> [WebhookHistory] {
+        try await database.read { snapshot in
+            let events = try snapshot.query(
+                Self.selectEvent
+                    + "where environment_id = $1 and created_at < $2 order by created_at desc, id limit $3",
+                [SQLValue(scope), .integer(before?.microseconds ?? .max), SQLValue(limit)],
+                row: Self.event
+            )
+            return try events.map { try Self.history(of: $0, in: snapshot) }
+        }
+    }
+
+    public func event(_ id: String, in scope: EnvironmentScope) async throws -> WebhookHistory? {
+        try await database.read { snapshot in
+            try snapshot.first(
+                Self.selectEvent + "where environment_id = $1 and id = $2",
+                [SQLValue(scope), .text(id)],
+                row: Self.event
+            ).map { try Self.history(of: $0, in: snapshot) }
+        }
+    }
+}
+
+extension SQLStorage {
+    /// Stores an event with a delivery for each of its URLs, in the transaction of what it tells about.
+    static func insert(_ event: WebhookEvent, in transaction: any Transaction) throws {
+        try transaction.run(
+            """
+            insert into webhook_event (id, environment_id, connection_id, kind, body, created_at)
+            values ($1, $2, $3, $4, $5, $6)
+            """,
+            [
+                .text(event.id), SQLValue(event.scope), SQLValue(event.connectionID), SQLValue(event.kind),
+                .blob(event.body), SQLValue(event.createdAt),
+            ]
+        )
+        for url in event.urls {
+            try transaction.run(
+                """
+                insert into webhook_delivery (event_id, url, state, next_attempt_at) values ($1, $2, 'pending', $3)
+                """,
+                [.text(event.id), .text(url), SQLValue(event.createdAt)]
+            )
+        }
+    }
+
+    private static let selectEvent: SQL =
+        "select id, environment_id, connection_id, kind, body, created_at from webhook_event"
+
+    /// Reads an event whose columns begin the row. Its URLs are those of its deliveries.
+    private static func event(_ row: any Row) throws -> WebhookEvent {
+        WebhookEvent(
+            id: row.text(0),
+            scope: EnvironmentScope(environmentID: row.integer(1)),
+            connectionID: row.integerIfPresent(2),
+            kind: try row.value(3),
+            body: row.bytes(4),
+            urls: [],
+            createdAt: row.timestamp(5)
+        )
+    }
+
+    private static let selectDelivery: SQL = """
+        select e.id, e.environment_id, e.connection_id, e.kind, e.body, e.created_at, d.id, d.url, d.state, d.attempts,
+            d.next_attempt_at
+        from webhook_delivery d join webhook_event e on e.id = d.event_id
+        """
+
+    private static func delivery(_ row: any Row) throws -> WebhookDelivery {
+        var event = try event(row)
+        event.urls = [row.text(7)]
+        return WebhookDelivery(
+            id: row.integer(6),
+            event: event,
+            url: row.text(7),
+            state: try row.value(8),
+            attempts: Int(row.integer(9)),
+            nextAttemptAt: row.timestampIfPresent(10)
+        )
+    }
+
+    private static func history(of event: WebhookEvent, in snapshot: any Snapshot) throws -> WebhookHistory {
+        let deliveries = try snapshot.query(
+            selectDelivery + "where d.event_id = $1 order by d.id",
+            [.text(event.id)],
+            row: delivery
+        )
+        var event = event
+        event.urls = deliveries.map(\.url)
+        return WebhookHistory(
+            event: event,
+            deliveries: try deliveries.map { delivery in
+                var delivery = delivery
+                delivery.event = event
+                let attempts = try snapshot.query(
+                    """
+                    select number, started_at, duration_us, status, error from webhook_attempt
+                    where delivery_id = $1 order by number
+                    """,
+                    [.integer(delivery.id)]
+                ) { row in
+                    DeliveryAttempt(
+                        number: Int(row.integer(0)),
+                        startedAt: row.timestamp(1),
+                        duration: .microseconds(row.integer(2)),
+                        status: row.intIfPresent(3),
+                        error: row.textIfPresent(4)
+                    )
+                }
+                return (delivery, attempts)
+            }
+        )
+    }
+}

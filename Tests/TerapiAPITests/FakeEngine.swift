@@ -1,0 +1,143 @@
+import Synchronization
+import TerapiCore
+
+/// Providers, the connect flow, credentials and syncs as the routes see them; remembers what it was asked.
+final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl {
+    struct State {
+        var started: [ConnectStart] = []
+        var finished: [(key: String?, query: [String: String], secret: String?)] = []
+        var result = ConnectResult(outcome: .failure(type: "state_err", message: "The state is unknown."))
+        var beginFailure: TerapiError?
+        var credentialFailure: TerapiError?
+        var typedIn: [Credentials] = []
+        var triggered: [(selection: SyncSelection, reset: Bool, emptyCache: Bool)] = []
+    }
+
+    let state = Mutex(State())
+
+    let providers = [
+        Provider(
+            name: "zendesk", displayName: "Zendesk", authMode: .oauth2,
+            connectionConfig: [
+                Provider.FormField(
+                    name: "subdomain", title: "Your subdomain", example: "acme", pattern: "[a-z]+", suffix: ".zendesk.com"
+                )
+            ],
+            entry: ["display_name": "Zendesk", "docs": "https://example.com/zendesk"]
+        ),
+        Provider(name: "keyed", displayName: "Keyed <API>", authMode: .apiKey),
+    ]
+
+    func provider(_ name: String) -> Provider? { providers.first { $0.name == name } }
+
+    func authorizationURL(_ request: AuthorizationRequest) throws -> String { "https://provider.example/authorize" }
+    func exchange(_ exchange: CodeExchange, now: Timestamp) async throws -> NewCredentials {
+        NewCredentials(credentials: .none)
+    }
+    func sendRefresh(_ access: ConnectionAccess) async -> RefreshReply {
+        .notSent(TerapiError(.providerUnreachable, "No provider here."))
+    }
+    func readRefresh(_ answer: RefreshAnswer, access: ConnectionAccess, now: Timestamp) -> RefreshResult {
+        .retryLater(nil, "No provider here.")
+    }
+    func verify(_ access: ConnectionAccess) async throws {}
+    func send(_ request: ScriptRequest, access: ConnectionAccess) async throws -> ScriptResponse {
+        ScriptResponse(status: 200, headers: [], body: [])
+    }
+    func nextStep(
+        after response: ScriptResponse, to request: ScriptRequest, provider: String, attempt: Int, now: Timestamp
+    ) -> RequestStep { .answer }
+
+    func begin(_ start: ConnectStart) async throws -> ConnectRedirect {
+        try state.withLock { state in
+            if let failure = state.beginFailure { throw failure }
+            state.started.append(start)
+            return ConnectRedirect(
+                url: "https://provider.example/authorize?state=abc", attemptID: start.attemptID ?? "made-up",
+                browserSecret: Secret("browser-canary")
+            )
+        }
+    }
+
+    func finish(integrationKey: String?, query: [String: String], browserSecret: String?) async -> ConnectResult {
+        state.withLock { state in
+            state.finished.append((integrationKey, query, browserSecret))
+            return state.result
+        }
+    }
+
+    func connect(
+        session: ConnectSession, integrationKey: String, connectionID: String?, config: JSONObject,
+        credentials: Credentials
+    ) async throws -> Connection {
+        state.withLock { $0.typedIn.append(credentials) }
+        return Connection(
+            scope: session.scope, integrationID: 1, connectionID: connectionID ?? "made-by-flow",
+            integrationKey: integrationKey, provider: "keyed", createdAt: .init(microseconds: 0),
+            updatedAt: .init(microseconds: 0)
+        )
+    }
+
+    func importConnection(_ connection: Connection, credentials: Credentials) async throws -> Connection {
+        connection
+    }
+
+    func credentials(
+        of connection: Connection, integration: Integration, forceRefresh: Bool, staleGeneration: Int64?
+    ) async throws -> (credentials: Credentials, generation: Int64) {
+        if let failure = state.withLock({ $0.credentialFailure }) { throw failure }
+        let tokens = OAuth2Credentials(
+            accessToken: Secret(forceRefresh ? "access-canary-new" : "access-canary"),
+            refreshToken: Secret("refresh-canary"),
+            raw: ["access_token": "access-canary", "refresh_token": "refresh-canary"]
+        )
+        return (.oauth2(tokens), 1)
+    }
+
+    func definitions(integrationKey: String) -> [SyncDefinition] {
+        guard integrationKey == "zendesk", let frequency = try? Frequency("every 5 minutes") else { return [] }
+        return [
+            SyncDefinition(
+                integrationKey: integrationKey, name: "tickets", models: ["Ticket"], frequency: frequency,
+                code: "code-canary"
+            )
+        ]
+    }
+
+    func trigger(_ selection: SyncSelection, reset: Bool, emptyCache: Bool) async throws {
+        try check(selection)
+        state.withLock { $0.triggered.append((selection, reset, emptyCache)) }
+    }
+    func start(_ selection: SyncSelection) async throws { try check(selection) }
+    func pause(_ selection: SyncSelection) async throws { try check(selection) }
+
+    func status(_ selection: SyncSelection) async throws -> [SyncStatus] {
+        try check(selection)
+        let sync = Sync(
+            id: 7, scope: selection.scope, connectionID: 1, integrationKey: "zendesk", name: "tickets", variant: "base",
+            state: .started, frequencyOverride: nil, nextRunAt: nil, isRunRequested: false, runGeneration: 1,
+            runningRunID: nil, lastSyncAt: nil, checkpoint: nil, failures: 0
+        )
+        return [
+            SyncStatus(
+                sync: sync, connectionID: "c1", latestRun: nil, status: "SUCCESS", frequency: "every 5 minutes",
+                recordCounts: ["Ticket": 3]
+            )
+        ]
+    }
+
+    func setFrequency(_ frequency: Frequency?, of selection: SyncSelection) async throws -> String {
+        try check(selection)
+        return frequency?.text ?? "every 5 minutes"
+    }
+
+    // The development environment has the only integration with syncs, and one connection.
+    private func check(_ selection: SyncSelection) throws {
+        guard selection.scope.environmentID == 1, selection.integrationKey == "zendesk" else {
+            throw TerapiError(.unknownProviderConfig, "The integration is unknown.")
+        }
+        guard (selection.connectionID ?? "c1") == "c1" else {
+            throw TerapiError(.unknownConnection, "The connection is unknown.")
+        }
+    }
+}
