@@ -13,32 +13,41 @@ public func hex(_ bytes: some Sequence<UInt8>) -> String {
 public enum Base64: Sendable {
     case standard, url
 
-    private var alphabet: [UInt8] {
+    private static let alphabets: (standard: [UInt8], url: [UInt8]) = {
         let common = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-        return Array((common + (self == .url ? "-_" : "+/")).utf8)
+        return (Array((common + "+/").utf8), Array((common + "-_").utf8))
+    }()
+
+    private var alphabet: [UInt8] {
+        self == .url ? Self.alphabets.url : Self.alphabets.standard
     }
 
     public func encode(_ bytes: some Collection<UInt8>) -> String {
         let alphabet = alphabet
-        var text: [UInt8] = []
-        text.reserveCapacity((bytes.count + 2) / 3 * 4)
-        var group: UInt32 = 0
-        var count = 0
-        for byte in bytes {
-            group = group << 8 | UInt32(byte)
-            count += 1
-            if count == 3 {
-                for shift in [18, 12, 6, 0] as [UInt32] { text.append(alphabet[Int(group >> shift & 63)]) }
-                group = 0
-                count = 0
+        return String(unsafeUninitializedCapacity: (bytes.count + 2) / 3 * 4) { text in
+            var length = 0
+            func put(_ character: UInt8) {
+                text[length] = character
+                length += 1
             }
+            var group: UInt32 = 0
+            var count = 0
+            for byte in bytes {
+                group = group << 8 | UInt32(byte)
+                count += 1
+                if count == 3 {
+                    for shift in [18, 12, 6, 0] as [UInt32] { put(alphabet[Int(group >> shift & 63)]) }
+                    group = 0
+                    count = 0
+                }
+            }
+            if count > 0 {
+                group <<= UInt32(8 * (3 - count))
+                for place in 0...count { put(alphabet[Int(group >> UInt32(18 - 6 * place) & 63)]) }
+                if self == .standard { for _ in count..<3 { put(UInt8(ascii: "=")) } }
+            }
+            return length
         }
-        if count > 0 {
-            group <<= UInt32(8 * (3 - count))
-            for place in 0...count { text.append(alphabet[Int(group >> UInt32(18 - 6 * place) & 63)]) }
-            if self == .standard { text.append(contentsOf: repeatElement(UInt8(ascii: "="), count: 3 - count)) }
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 
     /// - Returns: `nil` unless the text is exactly what ``encode(_:)`` gives for some bytes.

@@ -49,13 +49,12 @@ public struct SecretBox: Sendable {
             let box = try plain.withUnsafeBytes { plain in
                 try AES.GCM.seal(plain, using: current.symmetricKey, nonce: nonce, authenticating: place.bytes)
             }
+            guard let combined = box.combined else { preconditionFailure("A nonce of 12 bytes has a combined form") }
             var sealed: [UInt8] = []
-            sealed.reserveCapacity(Self.overhead + box.ciphertext.count)
+            sealed.reserveCapacity(5 + combined.count)
             sealed.append(Self.version)
             withUnsafeBytes(of: current.id.bigEndian) { sealed.append(contentsOf: $0) }
-            box.nonce.withUnsafeBytes { sealed.append(contentsOf: $0) }
-            box.ciphertext.withUnsafeBytes { sealed.append(contentsOf: $0) }
-            box.tag.withUnsafeBytes { sealed.append(contentsOf: $0) }
+            combined.withUnsafeBytes { sealed.append(contentsOf: $0) }
             return sealed
         } catch {
             throw TerapiError(.serverError, "A value could not be encrypted.", cause: error)
@@ -81,11 +80,12 @@ public struct SecretBox: Sendable {
             )
         }
         do {
-            let box = try AES.GCM.SealedBox(
-                nonce: AES.GCM.Nonce(data: sealed[5..<17]),
-                ciphertext: sealed[17..<(sealed.count - 16)],
-                tag: sealed[(sealed.count - 16)...]
-            )
+            // Where it lies: a copy of each record into a box of its own would cost as much as opening it.
+            guard let start = UnsafeMutableRawPointer(mutating: sealed.baseAddress) else {
+                preconditionFailure("A value that is long enough has an address")
+            }
+            let combined = Data(bytesNoCopy: start + 5, count: sealed.count - 5, deallocator: .none)
+            let box = try AES.GCM.SealedBox(combined: combined)
             let plain = try AES.GCM.open(box, using: key.symmetricKey, authenticating: place.bytes)
             return plain.withUnsafeBytes { Array($0) }
         } catch {

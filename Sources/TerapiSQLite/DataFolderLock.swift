@@ -29,7 +29,8 @@ public final class DataFolderLock: Sendable {
             close(descriptor)
             throw TerapiError(
                 .dataFolderInUse,
-                "The data folder \(folder) is in use by another Terapi\(owner). Stop that one, or choose another folder."
+                "The data folder \(folder) is in use by another Terapi\(owner). "
+                    + "Stop that one, or choose another folder."
             )
         }
         // Only for the message above; the lock itself is what counts.

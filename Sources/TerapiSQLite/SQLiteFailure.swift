@@ -19,9 +19,9 @@ func sqliteError(on connection: OpaquePointer?, doing statement: String) -> any 
     switch code & 0xFF {
     case SQLITE_CONSTRAINT:
         switch code {
-        case SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_ROWID:
+        case uniqueConstraint, primaryKeyConstraint, rowIDConstraint:
             return ConstraintViolation(.unique, message)
-        case SQLITE_CONSTRAINT_FOREIGNKEY:
+        case foreignKeyConstraint:
             return ConstraintViolation(.foreignKey, message)
         default:
             return ConstraintViolation(.other, message)
@@ -35,7 +35,7 @@ func sqliteError(on connection: OpaquePointer?, doing statement: String) -> any 
 }
 
 // Composed codes are macros that Swift does not see.
-private let SQLITE_CONSTRAINT_FOREIGNKEY = SQLITE_CONSTRAINT | (3 << 8)
-private let SQLITE_CONSTRAINT_PRIMARYKEY = SQLITE_CONSTRAINT | (6 << 8)
-private let SQLITE_CONSTRAINT_UNIQUE = SQLITE_CONSTRAINT | (8 << 8)
-private let SQLITE_CONSTRAINT_ROWID = SQLITE_CONSTRAINT | (10 << 8)
+private let foreignKeyConstraint = SQLITE_CONSTRAINT | (3 << 8)
+private let primaryKeyConstraint = SQLITE_CONSTRAINT | (6 << 8)
+private let uniqueConstraint = SQLITE_CONSTRAINT | (8 << 8)
+private let rowIDConstraint = SQLITE_CONSTRAINT | (10 << 8)

@@ -69,15 +69,16 @@ final class SQLiteReaders: Sendable {
     private func work(_ reader: Reader, _ first: @Sendable (Reader) -> Void) {
         first(reader)
         while true {
-            let (next, whenIdle) = state.withLock { state -> ((@Sendable (Reader) -> Void)?, CheckedContinuation<Void, Never>?) in
+            let after: (next: (@Sendable (Reader) -> Void)?, whenIdle: CheckedContinuation<Void, Never>?)
+            after = state.withLock { state in
                 if !state.line.isEmpty { return (state.line.removeFirst(), nil) }
                 state.idle.append(reader)
                 guard state.idle.count == count else { return (nil, nil) }
                 defer { state.whenIdle = nil }
                 return (nil, state.whenIdle)
             }
-            whenIdle?.resume()
-            guard let next else { return }
+            after.whenIdle?.resume()
+            guard let next = after.next else { return }
             next(reader)
         }
     }

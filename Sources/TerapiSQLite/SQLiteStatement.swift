@@ -81,7 +81,7 @@ final class SQLiteStatement: Row, Parameters {
     }
 
     private func check(_ result: Int32) {
-        // Out of memory or over a gigabyte shows again at the step; an index out of range is a mistake in the statement.
+        // Out of memory shows again at the step; an index out of range is a mistake in the statement.
         precondition(result != SQLITE_RANGE && result != SQLITE_MISUSE, "A value has no placeholder")
     }
 
@@ -96,13 +96,12 @@ final class SQLiteStatement: Row, Parameters {
     }
 
     func text(_ column: Int) -> String {
-        withBytes(column) { String(decoding: $0, as: UTF8.self) }
+        String(decoding: borrowedBytes(column), as: UTF8.self)
     }
 
-    func withBytes<R>(_ column: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    func borrowedBytes(_ column: Int) -> UnsafeRawBufferPointer {
         let start = sqlite3_column_blob(statement, Int32(column))
-        let count = sqlite3_column_bytes(statement, Int32(column))
-        return try body(UnsafeRawBufferPointer(start: start, count: Int(count)))
+        return UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(statement, Int32(column))))
     }
 
     // MARK: Placeholders

@@ -44,7 +44,9 @@ public protocol Transaction: Snapshot {
     /// - Returns: how many rows were changed in all.
     @discardableResult
     func run(
-        _ sql: SQL, count: Int, bind: (_ index: Int, _ parameters: any Parameters) throws -> Void
+        _ sql: SQL,
+        count: Int,
+        bind: (_ index: Int, _ parameters: any Parameters) throws -> Void
     ) throws -> Int
 }
 
@@ -54,8 +56,8 @@ public protocol Row: AnyObject {
     func integer(_ column: Int) -> Int64
     func text(_ column: Int) -> String
 
-    /// The bytes of a blob or a text, not copied; valid only inside the closure.
-    func withBytes<R>(_ column: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R
+    /// The bytes of a blob or a text where they lie, until the next row. Use ``withBytes(_:_:)``.
+    func borrowedBytes(_ column: Int) -> UnsafeRawBufferPointer
 }
 
 /// The values of one run of a statement. Indexes count from 1, as in `$1`; what is not bound is null.
@@ -95,6 +97,11 @@ extension Transaction {
 }
 
 extension Row {
+    /// The bytes of a blob or a text, not copied; valid only inside the closure.
+    public func withBytes<R>(_ column: Int, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+        try body(borrowedBytes(column))
+    }
+
     public func bool(_ column: Int) -> Bool { integer(column) != 0 }
     public func bytes(_ column: Int) -> [UInt8] { withBytes(column) { [UInt8]($0) } }
     public func integerIfPresent(_ column: Int) -> Int64? { isNull(column) ? nil : integer(column) }

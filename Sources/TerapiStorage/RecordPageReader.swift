@@ -75,7 +75,10 @@ struct RecordPageReader {
     private func page(from writer: RecordPageWriter, next: Int64?, isRewound: Bool) -> RecordPage {
         let cursor = next.map(cursor(at:))
         return RecordPage(
-            json: writer.finished(nextCursor: cursor, isRewound: isRewound), count: writer.count, nextCursor: cursor)
+            json: writer.finished(nextCursor: cursor, isRewound: isRewound),
+            count: writer.count,
+            nextCursor: cursor
+        )
     }
 
     fileprivate func cursor(at position: Int64) -> String {
@@ -162,7 +165,9 @@ struct RecordPageReader {
 
     /// Each action has its own order in the index: the next of each are found, and the first of all of them read.
     private func readFiltered(
-        after start: Int64, headID: Int64, into writer: inout RecordPageWriter
+        after start: Int64,
+        headID: Int64,
+        into writer: inout RecordPageWriter
     ) throws -> Int64? {
         var found: [(position: Int64, rowID: Int64)] = []
         for action in query.actions {
@@ -196,7 +201,8 @@ struct RecordPageReader {
     }
 
     private func read(
-        _ found: [(position: Int64, rowID: Int64)], into writer: inout RecordPageWriter
+        _ found: [(position: Int64, rowID: Int64)],
+        into writer: inout RecordPageWriter
     ) throws -> Int64? {
         let next = found.sorted { $0.position < $1.position }.prefix(query.limit + 1)
         try snapshot.forEach(
@@ -235,19 +241,17 @@ private struct RecordPageWriter {
         if count > 0 { json.append(UInt8(ascii: ",")) }
         count += 1
         try appendDocument(row, id: id)
-        json.append(contentsOf: #""_terapi_metadata":{"first_seen_at":"#.utf8)
+        json.append(contentsOf: Self.firstSeenAt)
         append(row.timestamp(3))
-        json.append(contentsOf: #","last_modified_at":"#.utf8)
+        json.append(contentsOf: Self.lastModifiedAt)
         append(row.timestamp(4))
-        json.append(contentsOf: #","last_action":""#.utf8)
-        json.append(contentsOf: Self.name(ofAction: row.integer(5)).utf8)
-        json.append(contentsOf: #"","deleted_at":"#.utf8)
+        json.append(contentsOf: Self.lastActions[Int(row.integer(5))])
         append(row.timestampIfPresent(6))
-        json.append(contentsOf: #","pruned_at":"#.utf8)
+        json.append(contentsOf: Self.prunedAt)
         append(row.timestampIfPresent(7))
-        json.append(contentsOf: #","cursor":""#.utf8)
+        json.append(contentsOf: Self.cursor)
         json.append(contentsOf: reader.cursor(at: lastPosition).utf8)
-        json.append(contentsOf: #""}}"#.utf8)
+        json.append(contentsOf: Self.end)
     }
 
     func finished(nextCursor: String?, isRewound: Bool) -> [UInt8] {
@@ -286,11 +290,14 @@ private struct RecordPageWriter {
         json.append(UInt8(ascii: "\""))
     }
 
-    private static func name(ofAction number: Int64) -> String {
-        switch number {
-        case 0: RecordAction.added.rawValue
-        case 1: RecordAction.updated.rawValue
-        default: RecordAction.deleted.rawValue
-        }
+    // The text between the values, as bytes once and for all.
+    private static let firstSeenAt = Array(#""_terapi_metadata":{"first_seen_at":"#.utf8)
+    private static let lastModifiedAt = Array(#","last_modified_at":"#.utf8)
+    /// At the index of the action's number.
+    private static let lastActions = RecordAction.allCases.sorted { $0.number < $1.number }.map { action in
+        Array(#","last_action":"\#(action.rawValue)","deleted_at":"#.utf8)
     }
+    private static let prunedAt = Array(#","pruned_at":"#.utf8)
+    private static let cursor = Array(#","cursor":""#.utf8)
+    private static let end = Array(#""}}"#.utf8)
 }

@@ -62,13 +62,14 @@ struct RecordPlanner: Sendable {
         self.box = box
         place = .payload(of: change.stream, in: scope)
         indexes = Self.lastIndexes(of: change.ids)
-        hashes = change.kind == .save
+        hashes =
+            change.kind == .save
             ? indexes.map { index in change.documents[index].withUnsafeBytes { hasher.hash($0) } }
             : []
     }
 
     private static func lastIndexes(of ids: [String]) -> [Int] {
-        var last = Dictionary<String, Int>(minimumCapacity: ids.count)
+        var last = [String: Int](minimumCapacity: ids.count)
         for (index, id) in ids.enumerated() { last[id] = index }
         return last.count == ids.count ? Array(ids.indices) : ids.indices.filter { last[ids[$0]] == $0 }
     }
@@ -164,7 +165,8 @@ struct RecordPlanner: Sendable {
                 plan.seen.append(known.rowID)
                 // From now on these bytes are known too, and the next comparison is a cheap one.
                 plan.rehashes.append(
-                    .init(rowID: known.rowID, position: known.position, hash: hashes[place], canonicalHash: fresh))
+                    .init(rowID: known.rowID, position: known.position, hash: hashes[place], canonicalHash: fresh)
+                )
                 return
             }
             canonical = fresh
@@ -187,7 +189,8 @@ struct RecordPlanner: Sendable {
         let id = change.ids[index]
         // Only what exists can be merged into.
         guard let known, !known.isDeleted else { return }
-        let stored = try known.payload.map { try parsed(try box.open($0, for: sealPlace(of: id)), id: id) } ?? .object([:])
+        let payload = try known.payload.map { try box.open($0, for: sealPlace(of: id)) }
+        let stored = try payload.map { try parsed($0, id: id) } ?? .object([:])
         let merged = try merging(stored, parsed(change.documents[index], id: id))
         let canonical = merged.encoded(sortedKeys: true)
         if canonical == stored.encoded(sortedKeys: true) {
@@ -212,7 +215,8 @@ struct RecordPlanner: Sendable {
         // What was never seen, or is deleted already, needs no mark.
         guard let known, !known.isDeleted else { return }
         plan.writes.append(
-            .init(externalID: change.ids[indexes[place]], action: .deleted, known: (known.rowID, known.position)))
+            .init(externalID: change.ids[indexes[place]], action: .deleted, known: (known.rowID, known.position))
+        )
     }
 
     /// `nil` for a record whose payload is gone: nothing can be equal to it.

@@ -98,14 +98,17 @@ public final class SQLLogStorage: LogStorage {
     public func operation(_ id: String, in scope: EnvironmentScope) async throws -> LogOperation? {
         try await database.read { snapshot in
             try snapshot.first(
-                Self.selectOperation + "where id = $1 and environment_id = $2", [.text(id), SQLValue(scope)],
+                Self.selectOperation + "where id = $1 and environment_id = $2",
+                [.text(id), SQLValue(scope)],
                 row: Self.operation
             )
         }
     }
 
     public func messages(
-        operationID: String, after: Int64?, limit: Int
+        operationID: String,
+        after: Int64?,
+        limit: Int
     ) async throws -> [(id: Int64, message: LogMessage)] {
         try await database.read { snapshot in
             try snapshot.query(
@@ -119,7 +122,8 @@ public final class SQLLogStorage: LogStorage {
     public func messages(after id: Int64, limit: Int) async throws -> [(id: Int64, message: LogMessage)] {
         try await database.read { snapshot in
             try snapshot.query(
-                Self.selectMessage + "where id > $1 order by id limit $2", [.integer(id), SQLValue(limit)],
+                Self.selectMessage + "where id > $1 order by id limit $2",
+                [.integer(id), SQLValue(limit)],
                 row: Self.message
             )
         }

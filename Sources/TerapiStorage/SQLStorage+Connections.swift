@@ -21,12 +21,24 @@ extension SQLStorage: ConnectionStorage {
                 row = try Self.insert(connection, now: now, in: transaction)
             }
             try Self.replaceCredentials(
-                credentials, row: row, environmentID: connection.scope.environmentID, box: box, in: transaction)
+                credentials,
+                row: row,
+                environmentID: connection.scope.environmentID,
+                box: box,
+                in: transaction
+            )
             try transaction.run(
-                "delete from connection_error where connection_id = $1 and kind = 'auth'", [.integer(row)])
+                "delete from connection_error where connection_id = $1 and kind = 'auth'",
+                [.integer(row)]
+            )
             for sync in syncs {
                 try Self.addSync(
-                    sync, connectionID: row, environmentID: connection.scope.environmentID, now: now, in: transaction)
+                    sync,
+                    connectionID: row,
+                    environmentID: connection.scope.environmentID,
+                    now: now,
+                    in: transaction
+                )
             }
             guard let stored = try Self.connections("where c.id = $1", [.integer(row)], in: transaction).first else {
                 throw TerapiError(.serverError, "A connection is gone in the transaction that stored it.")
@@ -146,7 +158,10 @@ extension SQLStorage: ConnectionStorage {
     }
 
     public func setError(
-        _ kind: ConnectionError.Kind, subject: String, operationID: String?, row: Int64
+        _ kind: ConnectionError.Kind,
+        subject: String,
+        operationID: String?,
+        row: Int64
     ) async throws {
         try await database.write { transaction in
             guard let operationID else {
@@ -197,7 +212,9 @@ extension SQLStorage {
     }
 
     private static func insert(
-        _ connection: Connection, now: Timestamp, in transaction: any Transaction
+        _ connection: Connection,
+        now: Timestamp,
+        in transaction: any Transaction
     ) throws -> Int64 {
         try insert(
             """
@@ -216,9 +233,12 @@ extension SQLStorage {
         )
     }
 
-    /// Connecting again brings a configuration; what the team has added to the connection stays unless it is given anew.
+    /// Connecting again brings a configuration; what the team has added stays unless it is given anew.
     private static func update(
-        _ connection: Connection, row: Int64, now: Timestamp, in transaction: any Transaction
+        _ connection: Connection,
+        row: Int64,
+        now: Timestamp,
+        in transaction: any Transaction
     ) throws {
         try transaction.run(
             """
@@ -233,7 +253,9 @@ extension SQLStorage {
         )
         if !connection.tags.isEmpty {
             try transaction.run(
-                "update connection set tags = $2 where id = $1", [.integer(row), SQLValue(connection.tags)])
+                "update connection set tags = $2 where id = $1",
+                [.integer(row), SQLValue(connection.tags)]
+            )
         }
         if connection.endUser != nil {
             try transaction.run(

@@ -41,7 +41,10 @@ extension SQLStorage {
     }
 
     public func claimRefresh(
-        row: Int64, generation: Int64, claim: StoredCredentials.Claim, now: Timestamp
+        row: Int64,
+        generation: Int64,
+        claim: StoredCredentials.Claim,
+        now: Timestamp
     ) async throws -> Bool {
         try await database.write { transaction in
             try transaction.run(
@@ -58,7 +61,10 @@ extension SQLStorage {
     }
 
     public func commitRefresh(
-        _ credentials: Credentials, row: Int64, over generation: Int64, now: Timestamp
+        _ credentials: Credentials,
+        row: Int64,
+        over generation: Int64,
+        now: Timestamp
     ) async throws -> Bool {
         try await database.write { [box] transaction in
             let stored = try transaction.first(
@@ -75,7 +81,10 @@ extension SQLStorage {
             guard stored.generation == generation else {
                 let orphans = try stored.orphans.map(place.openOrphans) ?? []
                 try transaction.run(
-                    "update connection_credential set orphans = $2, orphaned_in_generation = $3 where connection_id = $1",
+                    """
+                    update connection_credential set orphans = $2, orphaned_in_generation = $3
+                    where connection_id = $1
+                    """,
                     [
                         .integer(row),
                         .blob(try place.sealOrphans((orphans + [credentials]).suffix(Self.keptOrphans))),
@@ -103,7 +112,10 @@ extension SQLStorage {
     }
 
     public func releaseRefresh(
-        row: Int64, attempt: String, outcome: RefreshOutcome, now: Timestamp
+        row: Int64,
+        attempt: String,
+        outcome: RefreshOutcome,
+        now: Timestamp
     ) async throws {
         var retryAfter: Timestamp?
         var refusedAt: Timestamp?
@@ -198,9 +210,17 @@ private struct CredentialPlace {
         self.box = box
         let row = String(row)
         place = SecretBox.Place(
-            table: "connection_credential", column: "credentials", environmentID: environmentID, row: row)
+            table: "connection_credential",
+            column: "credentials",
+            environmentID: environmentID,
+            row: row
+        )
         orphansPlace = SecretBox.Place(
-            table: "connection_credential", column: "orphans", environmentID: environmentID, row: row)
+            table: "connection_credential",
+            column: "orphans",
+            environmentID: environmentID,
+            row: row
+        )
     }
 
     func seal(_ credentials: Credentials) throws -> [UInt8] {

@@ -49,7 +49,8 @@ extension SQLStorage {
             var live = 0
             // Answered from the index alone.
             try transaction.forEach(
-                "select id, position from record where head_id = $1 and last_action < 2", [.integer(headID)]
+                "select id, position from record where head_id = $1 and last_action < 2",
+                [.integer(headID)]
             ) { row in
                 live += 1
                 if !seen.containsSorted(row.integer(0)) { vanished.append((row.integer(0), row.integer(1))) }
@@ -63,7 +64,12 @@ extension SQLStorage {
             try transaction.run("delete from full_read where id = $1", [.integer(fullReadID)])
             guard !vanished.isEmpty else { return .deleted(0) }
             let (first, modifiedAt) = try Self.takePositions(
-                vanished.count, live: -vanished.count, headID: headID, now: now, in: transaction)
+                vanished.count,
+                live: -vanished.count,
+                headID: headID,
+                now: now,
+                in: transaction
+            )
             try transaction.run(Self.deleteRecord, count: vanished.count) { index, parameters in
                 parameters.bind(vanished[index].rowID, at: 1)
                 parameters.bind(vanished[index].position, at: 2)
@@ -71,7 +77,12 @@ extension SQLStorage {
                 parameters.bind(modifiedAt.microseconds, at: 4)
             }
             try Self.count(
-                ChangeCounts(deleted: vanished.count), model: stream.model, run: run, now: now, in: transaction)
+                ChangeCounts(deleted: vanished.count),
+                model: stream.model,
+                run: run,
+                now: now,
+                in: transaction
+            )
             return .deleted(vanished.count)
         }
     }
@@ -82,7 +93,11 @@ extension SQLStorage {
 
     /// Notes the rows of a batch, in its transaction. One small row for the whole batch.
     static func noteSeen(
-        _ rowIDs: [Int64], fullReadID: Int64, headID: Int64, run: RunFence, in transaction: any Transaction
+        _ rowIDs: [Int64],
+        fullReadID: Int64,
+        headID: Int64,
+        run: RunFence,
+        in transaction: any Transaction
     ) throws {
         guard !rowIDs.isEmpty else { return }
         guard try self.fullReadID(syncID: run.syncID, headID: headID, in: transaction) == fullReadID else {
@@ -100,7 +115,8 @@ extension SQLStorage {
 
     private static func fullReadID(syncID: Int64, headID: Int64, in snapshot: any Snapshot) throws -> Int64? {
         try snapshot.first(
-            "select id from full_read where sync_id = $1 and head_id = $2", [.integer(syncID), .integer(headID)]
+            "select id from full_read where sync_id = $1 and head_id = $2",
+            [.integer(syncID), .integer(headID)]
         ) { $0.integer(0) }
     }
 

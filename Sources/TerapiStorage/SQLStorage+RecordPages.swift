@@ -12,7 +12,9 @@ extension SQLStorage {
     }
 
     public func documents(
-        ids: [String], in stream: RecordStream, scope: EnvironmentScope
+        ids: [String],
+        in stream: RecordStream,
+        scope: EnvironmentScope
     ) async throws -> [(id: String, document: [UInt8])] {
         let place = SecretBox.Place.payload(of: stream, in: scope)
         return try await database.read { [box] snapshot in
@@ -38,7 +40,10 @@ extension SQLStorage {
     }
 
     public func documents(
-        after id: String?, limit: Int, in stream: RecordStream, scope: EnvironmentScope
+        after id: String?,
+        limit: Int,
+        in stream: RecordStream,
+        scope: EnvironmentScope
     ) async throws -> [(id: String, document: [UInt8])] {
         let place = SecretBox.Place.payload(of: stream, in: scope)
         return try await database.read { [box] snapshot in

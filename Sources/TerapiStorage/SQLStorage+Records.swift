@@ -38,7 +38,8 @@ extension SQLStorage: RecordStorage {
     public func counts(connectionID: Int64) async throws -> [String: Int] {
         try await database.read { snapshot in
             let counts = try snapshot.query(
-                "select model, live from head where connection_id = $1", [.integer(connectionID)]
+                "select model, live from head where connection_id = $1",
+                [.integer(connectionID)]
             ) { ($0.text(0), Int($0.integer(1))) }
             return Dictionary(counts, uniquingKeysWith: { $1 })
         }
@@ -100,7 +101,11 @@ extension SQLStorage {
     /// Takes the next positions of a stream and locks it to the end of the transaction: whoever takes later ones
     /// commits later, so no position ever appears below one that can be read.
     static func takePositions(
-        _ count: Int, live change: Int, headID: Int64, now: Timestamp, in transaction: any Transaction
+        _ count: Int,
+        live change: Int,
+        headID: Int64,
+        now: Timestamp,
+        in transaction: any Transaction
     ) throws -> (first: Int64, modifiedAt: Timestamp) {
         let head = try transaction.first(
             """
@@ -116,7 +121,11 @@ extension SQLStorage {
 
     /// Adds to what a run has done so far.
     static func count(
-        _ counts: ChangeCounts, model: String, run: RunFence, now: Timestamp, in transaction: any Transaction
+        _ counts: ChangeCounts,
+        model: String,
+        run: RunFence,
+        now: Timestamp,
+        in transaction: any Transaction
     ) throws {
         try transaction.run(
             """
@@ -156,7 +165,12 @@ extension SQLStorage {
             let rowIDs = try write(plan, headID: headID, now: now, in: transaction)
             if let fullRead = planner.change.seenGeneration {
                 try noteSeen(
-                    plan.seen + rowIDs, fullReadID: fullRead, headID: headID, run: batch.run, in: transaction)
+                    plan.seen + rowIDs,
+                    fullReadID: fullRead,
+                    headID: headID,
+                    run: batch.run,
+                    in: transaction
+                )
             }
             counts[stream.model] = (counts[stream.model] ?? ChangeCounts()) + plan.counts
         }
@@ -198,7 +212,10 @@ extension SQLStorage {
     /// - Returns: the rows of live records that were written.
     /// - Throws: `RecordConflict` when a record is not any more where the plan saw it.
     private static func write(
-        _ plan: RecordPlan, headID: Int64, now: Timestamp, in transaction: any Transaction
+        _ plan: RecordPlan,
+        headID: Int64,
+        now: Timestamp,
+        in transaction: any Transaction
     ) throws -> [Int64] {
         var rowIDs: [Int64] = []
         var changed = plan.rehashes.count
@@ -214,7 +231,12 @@ extension SQLStorage {
 
         let counts = plan.counts
         let (first, modifiedAt) = try takePositions(
-            plan.writes.count, live: counts.added - counts.deleted, headID: headID, now: now, in: transaction)
+            plan.writes.count,
+            live: counts.added - counts.deleted,
+            headID: headID,
+            now: now,
+            in: transaction
+        )
         // Statement by statement rather than record by record, so that each is looked up once.
         var inserts: [Int] = []
         var updates: [Int] = []

@@ -25,7 +25,8 @@ extension SQLStorage {
     public func session(tokenHash: [UInt8], now: Timestamp) async throws -> ConnectSession? {
         try await database.read { [box] snapshot in
             try snapshot.first(
-                Self.selectSession + "where token_hash = $1 and expires_at > $2", [.blob(tokenHash), SQLValue(now)]
+                Self.selectSession + "where token_hash = $1 and expires_at > $2",
+                [.blob(tokenHash), SQLValue(now)]
             ) { try Self.session($0, box: box) }
         }
     }
@@ -67,11 +68,20 @@ extension SQLStorage {
             let taken = try transaction.first(
                 "delete from oauth_session where state = $1 returning environment_id, document, expires_at",
                 [.text(state)]
-            ) { (scope: EnvironmentScope(environmentID: $0.integer(0)), document: $0.bytes(1), expires: $0.timestamp(2)) }
+            ) { row in
+                (
+                    scope: EnvironmentScope(environmentID: row.integer(0)), document: row.bytes(1),
+                    expires: row.timestamp(2)
+                )
+            }
             guard let taken, taken.expires > now else { return nil }
             let plain = try box.open(taken.document, for: .oauthSession(state, taken.scope))
             return try OAuthSession(
-                json: storedJSON(plain), state: state, scope: taken.scope, expiresAt: taken.expires)
+                json: storedJSON(plain),
+                state: state,
+                scope: taken.scope,
+                expiresAt: taken.expires
+            )
         }
     }
 
@@ -126,7 +136,9 @@ extension SQLStorage {
             try transaction.run("delete from connect_session where expires_at <= $1", [SQLValue(now)])
             try transaction.run("delete from oauth_session where expires_at <= $1", [SQLValue(now)])
             try transaction.run(
-                "delete from connect_attempt where created_at <= $1", [SQLValue(now - Self.attemptLifetime)])
+                "delete from connect_attempt where created_at <= $1",
+                [SQLValue(now - Self.attemptLifetime)]
+            )
         }
     }
 
@@ -137,19 +149,31 @@ extension SQLStorage {
         let scope = EnvironmentScope(environmentID: row.integer(1))
         let plain = try box.open(row.bytes(3), for: .session(row.bytes(2), scope))
         return ConnectSession(
-            json: try storedJSON(plain), id: row.integer(0), scope: scope, expiresAt: row.timestamp(4))
+            json: try storedJSON(plain),
+            id: row.integer(0),
+            scope: scope,
+            expiresAt: row.timestamp(4)
+        )
     }
 }
 
 extension SecretBox.Place {
     fileprivate static func session(_ tokenHash: [UInt8], _ scope: EnvironmentScope) -> SecretBox.Place {
         SecretBox.Place(
-            table: "connect_session", column: "document", environmentID: scope.environmentID, row: hex(tokenHash))
+            table: "connect_session",
+            column: "document",
+            environmentID: scope.environmentID,
+            row: hex(tokenHash)
+        )
     }
 
     fileprivate static func oauthSession(_ state: String, _ scope: EnvironmentScope) -> SecretBox.Place {
         SecretBox.Place(
-            table: "oauth_session", column: "document", environmentID: scope.environmentID, row: state)
+            table: "oauth_session",
+            column: "document",
+            environmentID: scope.environmentID,
+            row: state
+        )
     }
 }
 

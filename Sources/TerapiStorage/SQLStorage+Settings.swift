@@ -81,12 +81,21 @@ extension SQLStorage: SettingsStorage {
                 [SQLValue(scope), SQLValue(replacedExpiresAt)]
             )
             try Self.insertSigningKey(
-                secret, environmentID: scope.environmentID, now: now, box: box, in: transaction)
+                secret,
+                environmentID: scope.environmentID,
+                now: now,
+                box: box,
+                in: transaction
+            )
         }
     }
 
     private static func insertSigningKey(
-        _ secret: Secret, environmentID: Int64, now: Timestamp, box: SecretBox, in transaction: any Transaction
+        _ secret: Secret,
+        environmentID: Int64,
+        now: Timestamp,
+        box: SecretBox,
+        in transaction: any Transaction
     ) throws {
         let sealed = try box.seal(Array(secret.reveal().utf8), for: .signingKey(environmentID))
         try transaction.run(
@@ -118,7 +127,13 @@ extension SQLStorage: SettingsStorage {
             )
         }
         return APIKey(
-            id: id, scope: scope, displayName: displayName, scopes: scopes, createdAt: now, lastUsedAt: nil)
+            id: id,
+            scope: scope,
+            displayName: displayName,
+            scopes: scopes,
+            createdAt: now,
+            lastUsedAt: nil
+        )
     }
 
     public func apiKey(tokenHash: [UInt8]) async throws -> APIKey? {
@@ -130,14 +145,19 @@ extension SQLStorage: SettingsStorage {
     public func apiKeys(in scope: EnvironmentScope) async throws -> [APIKey] {
         try await database.read { snapshot in
             try snapshot.query(
-                Self.selectAPIKey + "where environment_id = $1 order by id", [SQLValue(scope)], row: Self.apiKey)
+                Self.selectAPIKey + "where environment_id = $1 order by id",
+                [SQLValue(scope)],
+                row: Self.apiKey
+            )
         }
     }
 
     public func deleteAPIKey(id: Int64, in scope: EnvironmentScope) async throws {
         try await database.write { transaction in
             try transaction.run(
-                "delete from api_key where id = $1 and environment_id = $2", [.integer(id), SQLValue(scope)])
+                "delete from api_key where id = $1 and environment_id = $2",
+                [.integer(id), SQLValue(scope)]
+            )
         }
     }
 
@@ -181,7 +201,8 @@ extension SQLStorage: SettingsStorage {
     public func integration(key: String, in scope: EnvironmentScope) async throws -> Integration? {
         try await database.read { [box] snapshot in
             try snapshot.first(
-                Self.selectIntegration + "where environment_id = $1 and key = $2", [SQLValue(scope), .text(key)]
+                Self.selectIntegration + "where environment_id = $1 and key = $2",
+                [SQLValue(scope), .text(key)]
             ) { try Self.integration($0, box: box) }
         }
     }
@@ -191,17 +212,22 @@ extension SQLStorage: SettingsStorage {
         try await write { transaction in
             let values = [SQLValue.integer(integration.id), SQLValue(integration.scope)]
             let key = try transaction.first(
-                "select key from integration where id = $1 and environment_id = $2", values
+                "select key from integration where id = $1 and environment_id = $2",
+                values
             ) { $0.text(0) }
             guard let key else {
                 throw TerapiError(.unknownProviderConfig, "There is no integration \"\(integration.key)\".")
             }
             if key != integration.key,
                 try transaction.exists(
-                    "select 1 from connection where integration_id = $1 limit 1", [.integer(integration.id)])
+                    "select 1 from connection where integration_id = $1 limit 1",
+                    [.integer(integration.id)]
+                )
             {
                 throw TerapiError(
-                    .conflict, "The integration \"\(key)\" has connections, which know it by this name: it must stay.")
+                    .conflict,
+                    "The integration \"\(key)\" has connections, which know it by this name: it must stay."
+                )
             }
             try transaction.run(
                 """
@@ -222,7 +248,9 @@ extension SQLStorage: SettingsStorage {
     public func deleteIntegration(key: String, in scope: EnvironmentScope, now: Timestamp) async throws {
         try await database.write { transaction in
             try transaction.run(
-                "delete from integration where environment_id = $1 and key = $2", [SQLValue(scope), .text(key)])
+                "delete from integration where environment_id = $1 and key = $2",
+                [SQLValue(scope), .text(key)]
+            )
         }
     }
 }

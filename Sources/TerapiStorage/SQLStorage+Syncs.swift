@@ -28,7 +28,8 @@ extension SQLStorage: SyncStorage {
     public func syncs(connectionID: Int64) async throws -> [Sync] {
         try await database.read { snapshot in
             try snapshot.query(
-                Self.selectSync + "where s.connection_id = $1 order by s.name, s.variant", [.integer(connectionID)],
+                Self.selectSync + "where s.connection_id = $1 order by s.name, s.variant",
+                [.integer(connectionID)],
                 row: Self.sync
             )
         }
@@ -70,7 +71,10 @@ extension SQLStorage: SyncStorage {
     }
 
     public func requestRun(
-        syncID: Int64, reset: Bool, confirmsMassDeletion: Bool, now: Timestamp
+        syncID: Int64,
+        reset: Bool,
+        confirmsMassDeletion: Bool,
+        now: Timestamp
     ) async throws {
         try await database.write { transaction in
             if reset {
@@ -142,7 +146,9 @@ extension SQLStorage: SyncStorage {
                 in: transaction
             )
             try transaction.run(
-                "update sync set running_run_id = $2 where id = $1", [.integer(id), .integer(runID)])
+                "update sync set running_run_id = $2 where id = $1",
+                [.integer(id), .integer(runID)]
+            )
             let sync = try transaction.first(Self.selectSync + "where s.id = $1", [.integer(id)], row: Self.sync)
             let run = try Self.runs("where id = $1", [.integer(runID)], in: transaction).first
             guard let sync, let run else {
@@ -178,9 +184,10 @@ extension SQLStorage: SyncStorage {
 
     public func checkpoint(syncID: Int64) async throws -> JSONValue? {
         try await database.read { snapshot in
-            try snapshot.first("select checkpoint from sync where id = $1", [.integer(syncID)]) {
-                try $0.jsonIfPresent(0)
-            } ?? nil
+            try snapshot.first(
+                "select checkpoint from sync where id = $1 and checkpoint is not null",
+                [.integer(syncID)]
+            ) { try $0.json(0) }
         }
     }
 
@@ -212,7 +219,8 @@ extension SQLStorage: SyncStorage {
     }
 
     public func interruptedRuns(
-        notOwnedBy owner: String, now: Timestamp
+        notOwnedBy owner: String,
+        now: Timestamp
     ) async throws -> [(sync: Sync, run: SyncRun)] {
         try await database.read { snapshot in
             let syncs = try snapshot.query(

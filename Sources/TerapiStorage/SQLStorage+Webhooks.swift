@@ -11,8 +11,10 @@ extension SQLStorage: WebhookStorage {
         try await database.write { transaction in
             // URL by URL, so that the thousands that wait for a dead endpoint are not even looked at.
             var due: [(place: Int, at: Int64, id: Int64)] = []
-            var url = try transaction.first(
-                "select min(url) from webhook_delivery where state = 'pending'") { $0.textIfPresent(0) } ?? nil
+            var url =
+                try transaction.first(
+                    "select min(url) from webhook_delivery where state = 'pending'"
+                ) { $0.textIfPresent(0) } ?? nil
             while let current = url {
                 let quota = min(perURL - busy[current, default: 0], limit)
                 if quota > 0 {
@@ -29,14 +31,17 @@ extension SQLStorage: WebhookStorage {
                         place += 1
                     }
                 }
-                url = try transaction.first(
-                    "select min(url) from webhook_delivery where state = 'pending' and url > $1", [.text(current)]
-                ) { $0.textIfPresent(0) } ?? nil
+                url =
+                    try transaction.first(
+                        "select min(url) from webhook_delivery where state = 'pending' and url > $1",
+                        [.text(current)]
+                    ) { $0.textIfPresent(0) } ?? nil
             }
             // Everyone's first before anyone's second.
             let taken = due.sorted { ($0.place, $0.at, $0.id) < ($1.place, $1.at, $1.id) }.prefix(limit).map(\.id)
             try transaction.run("update webhook_delivery set next_attempt_at = $2 where id = $1", count: taken.count) {
-                index, parameters in
+                index,
+                parameters in
                 parameters.bind(taken[index], at: 1)
                 parameters.bind(leaseUntil.microseconds, at: 2)
             }
@@ -94,7 +99,8 @@ extension SQLStorage: WebhookStorage {
     public func events(in scope: EnvironmentScope, before: Timestamp?, limit: Int) async throws -> [WebhookHistory] {
         try await database.read { snapshot in
             let events = try snapshot.query(
-                Self.selectEvent + "where environment_id = $1 and created_at < $2 order by created_at desc, id limit $3",
+                Self.selectEvent
+                    + "where environment_id = $1 and created_at < $2 order by created_at desc, id limit $3",
                 [SQLValue(scope), .integer(before?.microseconds ?? .max), SQLValue(limit)],
                 row: Self.event
             )
@@ -105,7 +111,8 @@ extension SQLStorage: WebhookStorage {
     public func event(_ id: String, in scope: EnvironmentScope) async throws -> WebhookHistory? {
         try await database.read { snapshot in
             try snapshot.first(
-                Self.selectEvent + "where environment_id = $1 and id = $2", [SQLValue(scope), .text(id)],
+                Self.selectEvent + "where environment_id = $1 and id = $2",
+                [SQLValue(scope), .text(id)],
                 row: Self.event
             ).map { try Self.history(of: $0, in: snapshot) }
         }
@@ -172,7 +179,10 @@ extension SQLStorage {
 
     private static func history(of event: WebhookEvent, in snapshot: any Snapshot) throws -> WebhookHistory {
         let deliveries = try snapshot.query(
-            selectDelivery + "where d.event_id = $1 order by d.id", [.text(event.id)], row: delivery)
+            selectDelivery + "where d.event_id = $1 order by d.id",
+            [.text(event.id)],
+            row: delivery
+        )
         var event = event
         event.urls = deliveries.map(\.url)
         return WebhookHistory(

@@ -1,5 +1,5 @@
-public import TerapiCore
 import Synchronization
+public import TerapiCore
 
 /// The storage behind every port but the logs: statements written once, over whichever database.
 ///
@@ -46,7 +46,9 @@ public final class SQLStorage: Sendable {
     }
 
     private static func installationKey(
-        _ name: String, in database: any Database, box: SecretBox
+        _ name: String,
+        in database: any Database,
+        box: SecretBox
     ) async throws -> [UInt8] {
         let place = SecretBox.Place(table: "installation_key", column: "sealed", environmentID: 0, row: name)
         let fresh = try box.seal(randomBytes(32), for: place)

@@ -49,7 +49,8 @@ struct SQLiteDatabaseTests {
 
         let kinds = try await database.read { snapshot in
             try snapshot.first(
-                "select $1 is null, $2, typeof($3), $4, typeof($5), $6", values
+                "select $1 is null, $2, typeof($3), $4, typeof($5), $6",
+                values
             ) { row in
                 "\(row.bool(0)) \(row.integer(1)) \(row.text(2)) \(row.text(3).count) \(row.text(4)) \(row.bytes(5))"
             }

@@ -16,8 +16,12 @@ struct ConcurrentReaderConformance {
         // Every writer is a sync of its own; all write into the same stream and half of what they write overlaps.
         let definitions = try (0..<4).map { number in
             SyncDefinition(
-                integrationKey: "desk", name: "writer-\(number)", models: ["Ticket"],
-                frequency: try Frequency("every hour"), code: "")
+                integrationKey: "desk",
+                name: "writer-\(number)",
+                models: ["Ticket"],
+                frequency: try Frequency("every hour"),
+                code: ""
+            )
         }
         try await fixture.storage.addMissingSyncs(definitions, now: fixture.clock.now)
         var runs: [RunFence] = []
@@ -95,7 +99,9 @@ struct ConcurrentReaderConformance {
                         let id = Int64(writer * 1_000_000 + turn)
                         try await fixture.database.write { transaction in
                             try transaction.run(
-                                "insert into timed (id, at) values ($1, $2)", [.integer(id), .integer(at)])
+                                "insert into timed (id, at) values ($1, $2)",
+                                [.integer(id), .integer(at)]
+                            )
                         }
                     }
                     return turn
@@ -134,7 +140,8 @@ struct ConcurrentReaderConformance {
 
     /// Reads as a customer does, keeping the cursor of the last record, until the writers are done and nothing is left.
     private static func follow(
-        _ fixture: StorageFixture, _ writers: Writers
+        _ fixture: StorageFixture,
+        _ writers: Writers
     ) async throws -> Reader {
         var reader = Reader()
         var cursor: String?

@@ -76,7 +76,8 @@ struct FullReadConformance {
         ]
     )
     func `asks before a large part of the records vanishes`(
-        engine: Engine, example: (all: Int, kept: Int, outcome: DeletionOutcome)
+        engine: Engine,
+        example: (all: Int, kept: Int, outcome: DeletionOutcome)
     ) async throws {
         let fixture = try await StorageFixture(engine)
         let run = try await fixture.claim()
@@ -100,7 +101,11 @@ struct FullReadConformance {
         try await fixture.save(tickets(1...3), run: old)
         _ = try await fixture.storage.beginFullRead(of: fixture.stream, run: old)
         try await fixture.storage.requestRun(
-            syncID: old.syncID, reset: true, confirmsMassDeletion: false, now: fixture.clock.now)
+            syncID: old.syncID,
+            reset: true,
+            confirmsMassDeletion: false,
+            now: fixture.clock.now
+        )
 
         let failure = await #expect(throws: TerapiError.self) { try await end(fixture, old) }
         #expect(failure?.code == .staleRun)
@@ -132,10 +137,16 @@ struct FullReadConformance {
     }
 
     private func end(
-        _ fixture: StorageFixture, _ run: RunFence, allowsMassDeletion: Bool = false
+        _ fixture: StorageFixture,
+        _ run: RunFence,
+        allowsMassDeletion: Bool = false
     ) async throws -> DeletionOutcome {
         try await fixture.storage.endFullRead(
-            of: fixture.stream, run: run, scope: fixture.scope, allowsMassDeletion: allowsMassDeletion)
+            of: fixture.stream,
+            run: run,
+            scope: fixture.scope,
+            allowsMassDeletion: allowsMassDeletion
+        )
     }
 
     private func rows(_ table: SQL, in fixture: StorageFixture) async throws -> Int64? {

@@ -90,7 +90,10 @@ struct RecordStorageConformance {
         try await fixture.save([("a", #"{"id":"a","o":{"x":1,"y":[1,2]},"z":0}"#)], run: run)
 
         let merged = try await fixture.save(
-            [("a", #"{"o":{"y":[3]}}"#), ("unknown", #"{"o":{}}"#)], run: run, kind: .update)
+            [("a", #"{"o":{"y":[3]}}"#), ("unknown", #"{"o":{}}"#)],
+            run: run,
+            kind: .update
+        )
         let same = try await fixture.save([("a", #"{"o":{"y":[3]}}"#)], run: run, kind: .update)
         let full = try await fixture.save([("a", #"{"id":"a","o":{"x":1,"y":[3]},"z":0}"#)], run: run)
 
@@ -211,7 +214,11 @@ struct RecordStorageConformance {
         var last: String?
         while true {
             let next = try await fixture.storage.documents(
-                after: last, limit: 2, in: fixture.stream, scope: fixture.scope)
+                after: last,
+                limit: 2,
+                in: fixture.stream,
+                scope: fixture.scope
+            )
             guard !next.isEmpty else { break }
             listed += next.map(\.id)
             last = next.last?.id
@@ -226,7 +233,11 @@ struct RecordStorageConformance {
         let fixture = try await StorageFixture(engine)
         let old = try await fixture.claim()
         try await fixture.storage.requestRun(
-            syncID: old.syncID, reset: true, confirmsMassDeletion: false, now: fixture.clock.now)
+            syncID: old.syncID,
+            reset: true,
+            confirmsMassDeletion: false,
+            now: fixture.clock.now
+        )
         let new = try await fixture.claim()
 
         let refused = await #expect(throws: TerapiError.self) {
@@ -312,7 +323,10 @@ struct RecordStorageConformance {
         #expect(await #expect(throws: TerapiError.self) { try await fixture.page(bob) }?.code == .unknownConnection)
         // Another environment's connection is as unknown as one that does not exist.
         let other = try await fixture.storage.createEnvironment(
-            name: "prod", signingKey: WebhookSignature.newSecret(), now: fixture.clock.now)
+            name: "prod",
+            signingKey: WebhookSignature.newSecret(),
+            now: fixture.clock.now
+        )
         unknown.connectionID = "alice"
         unknown.scope = other.scope
         let alice = unknown
@@ -343,10 +357,24 @@ struct RecordStorageConformance {
         let cursorKey = try await lost.database.read { snapshot in
             try snapshot.query("select name, sealed from installation_key") { ($0.text(0), $0.bytes(1)) }
         }
-        let plain = try lost.box.open(cursorKey[0].1, for: .init(
-            table: "installation_key", column: "sealed", environmentID: 0, row: "cursor"))
-        let sealed = try restored.box.seal(plain, for: .init(
-            table: "installation_key", column: "sealed", environmentID: 0, row: "cursor"))
+        let plain = try lost.box.open(
+            cursorKey[0].1,
+            for: .init(
+                table: "installation_key",
+                column: "sealed",
+                environmentID: 0,
+                row: "cursor"
+            )
+        )
+        let sealed = try restored.box.seal(
+            plain,
+            for: .init(
+                table: "installation_key",
+                column: "sealed",
+                environmentID: 0,
+                row: "cursor"
+            )
+        )
         try await restored.database.write {
             try $0.run("update installation_key set sealed = $1 where name = 'cursor'", [.blob(sealed)])
         }

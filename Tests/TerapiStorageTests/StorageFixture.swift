@@ -89,7 +89,10 @@ struct StorageFixture {
         box = SecretBox(current: EncryptionKey.random().key)
         storage = try await SQLStorage(database, box: box, clock: clock)
         environment = try await storage.createEnvironment(
-            name: "dev", signingKey: WebhookSignature.newSecret(), now: clock.now)
+            name: "dev",
+            signingKey: WebhookSignature.newSecret(),
+            now: clock.now
+        )
         integration = try await storage.createIntegration(
             Integration(
                 scope: environment.scope,
@@ -132,7 +135,11 @@ struct StorageFixture {
     func claim() async throws -> RunFence {
         guard
             let claimed = try await storage.claimRun(
-                owner: "boot", leaseUntil: clock.now + .seconds(30), operationID: randomUUID(), now: clock.now)
+                owner: "boot",
+                leaseUntil: clock.now + .seconds(30),
+                operationID: randomUUID(),
+                now: clock.now
+            )
         else { throw TerapiError(.serverError, "No run is due.") }
         return RunFence(syncID: claimed.sync.id, runID: claimed.run.id, generation: claimed.run.generation)
     }
@@ -158,7 +165,8 @@ struct StorageFixture {
     ) async throws -> ChangeCounts {
         let change = change(documents, kind: kind, seen: seen, stream: stream)
         let counts = try await storage.save(
-            RecordBatch(run: run, scope: scope, changes: [change], checkpoint: checkpoint))
+            RecordBatch(run: run, scope: scope, changes: [change], checkpoint: checkpoint)
+        )
         return counts[change.stream.model] ?? ChangeCounts()
     }
 
@@ -203,7 +211,9 @@ struct StorageFixture {
 
     /// Everything from a cursor on, page by page.
     func all(
-        after cursor: String? = nil, limit: Int = 100, actions: Set<RecordAction> = []
+        after cursor: String? = nil,
+        limit: Int = 100,
+        actions: Set<RecordAction> = []
     ) async throws -> [Page.Item] {
         var items: [Page.Item] = []
         var cursor = cursor

@@ -182,7 +182,10 @@ extension Migrator {
         ) strict
         """,
         "create index sync_due on sync (next_run_at) where running_run_id is null and state = 'started'",
-        "create index sync_requested on sync (run_requested_at) where running_run_id is null and run_requested_at is not null",
+        """
+        create index sync_requested on sync (run_requested_at)
+        where running_run_id is null and run_requested_at is not null
+        """,
         "create index sync_running on sync (environment_id) where running_run_id is not null",
         """
         create table sync_run (

@@ -1,0 +1,55 @@
+import TerapiCore
+import Testing
+
+struct SecretBoxTests {
+    private let place = SecretBox.Place(table: "record", column: "payload", environmentID: 1, row: "7")
+
+    @Test(arguments: [0, 1, 15, 16, 17, 1_000, 100_000])
+    func `opens what it sealed`(count: Int) throws {
+        let box = SecretBox(current: EncryptionKey.random().key)
+        let plain = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+
+        let sealed = try box.seal(plain, for: place)
+
+        #expect(try box.open(sealed, for: place) == plain)
+        #expect(sealed.count == count + 33)
+    }
+
+    @Test
+    func `opens in one place only`() throws {
+        let box = SecretBox(current: EncryptionKey.random().key)
+        let sealed = try box.seal([1, 2, 3] as [UInt8], for: place)
+
+        for other in [
+            SecretBox.Place(table: "record", column: "payload", environmentID: 2, row: "7"),
+            SecretBox.Place(table: "record", column: "payload", environmentID: 1, row: "8"),
+            SecretBox.Place(table: "record", column: "hash", environmentID: 1, row: "7"),
+            SecretBox.Place(table: "connection", column: "payload", environmentID: 1, row: "7"),
+        ] {
+            #expect(throws: TerapiError.self) { try box.open(sealed, for: other) }
+        }
+    }
+
+    @Test
+    func `refuses a value in which any byte was changed, or that was cut`() throws {
+        let box = SecretBox(current: EncryptionKey.random().key)
+        let sealed = try box.seal(Array("a secret".utf8), for: place)
+
+        for index in sealed.indices {
+            var changed = sealed
+            changed[index] ^= 1
+            let damaged = changed
+            #expect(throws: TerapiError.self) { try box.open(damaged, for: place) }
+            #expect(throws: TerapiError.self) { try box.open(Array(sealed[..<index]), for: place) }
+        }
+    }
+
+    @Test
+    func `opens with an older key what that key sealed`() throws {
+        let (old, new) = (EncryptionKey.random().key, EncryptionKey.random().key)
+        let sealed = try SecretBox(current: old).seal([9] as [UInt8], for: place)
+
+        #expect(try SecretBox(current: new, older: [old]).open(sealed, for: place) == [9])
+        #expect(throws: TerapiError.self) { try SecretBox(current: new).open(sealed, for: place) }
+    }
+}
