@@ -507,5 +507,17 @@ struct RouteScenarioTests {
         #expect(triggered.selection.connectionID == "c1")
         #expect(triggered.reset == reset)
         #expect(triggered.emptyCache == emptyCache)
+        #expect(triggered.confirms == false)
+    }
+
+    @Test func `lets a person confirm that many records vanish`() async throws {
+        let world = World()
+
+        _ = try await world.send(
+            .post, "/sync/trigger", bearer: world.devKey, headers: HTTPFields(Self.connection),
+            body: #"{"syncs":["a"],"opts":{"confirmMassDeletion":true}}"#
+        )
+
+        #expect(world.engine.state.withLock { $0.triggered.first?.confirms } == true)
     }
 }

@@ -15,7 +15,11 @@ struct SyncRoutes: Sendable {
         var body = try await call.body()
         let selection = try readSelection(call, &body)
         let options = body.nested("opts") { reader in
-            (reset: reader.flag("reset") ?? false, emptyCache: reader.flag("emptyCache") ?? false)
+            (
+                reset: reader.flag("reset") ?? false,
+                emptyCache: reader.flag("emptyCache") ?? false,
+                confirmsMassDeletion: reader.flag("confirmMassDeletion") ?? false
+            )
         }
         let oldMode = body.text("sync_mode")
         let fullResync = body.flag("full_resync")
@@ -31,10 +35,13 @@ struct SyncRoutes: Sendable {
 
         let fromMode = (
             reset: fullResync == true || mode == .fullRefresh || mode == .fullRefreshAndClearCache,
-            emptyCache: mode == .fullRefreshAndClearCache
+            emptyCache: mode == .fullRefreshAndClearCache,
+            confirmsMassDeletion: false
         )
-        let (reset, emptyCache) = options ?? fromMode
-        try await syncs.trigger(selection, reset: reset, emptyCache: reset && emptyCache)
+        let (reset, emptyCache, confirmsMassDeletion) = options ?? fromMode
+        try await syncs.trigger(
+            selection, reset: reset, emptyCache: reset && emptyCache, confirmsMassDeletion: confirmsMassDeletion
+        )
         return .success
     }
 
