@@ -4,6 +4,9 @@ import TerapiCore
 
 /// Takes due syncs one after the other and runs several at a time.
 public struct SyncWorker: Service {
+    /// How often runs are looked for whose lease has run out: their end could not be stored.
+    static let rescueInterval = Duration.seconds(60)
+
     let services: EngineServices
     let maxRuns: Int
 
@@ -33,9 +36,14 @@ public struct SyncWorker: Service {
     private func work() async {
         let runner = SyncRunner(services: services)
         let slots = Slots(maxRuns)
+        var nextRescue = services.clock.now + Self.rescueInterval
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
                 do {
+                    if services.clock.now >= nextRescue {
+                        nextRescue = services.clock.now + Self.rescueInterval
+                        try await RunRescuer(services: services).runOnce()
+                    }
                     while slots.hasFree, let (sync, run) = try await claim() {
                         slots.take()
                         group.addTask {
@@ -45,9 +53,7 @@ public struct SyncWorker: Service {
                         }
                     }
                     let nextDue = slots.hasFree ? try await services.syncs.nextDueAt() : nil
-                    let horizon = services.clock.now + .seconds(60)
-                    // A look once a minute also finds what an expired lease has set free.
-                    let moment = min(nextDue ?? horizon, horizon)
+                    let moment = min(nextDue ?? nextRescue, nextRescue)
                     await services.syncWakeUp.wait(until: moment, clock: services.clock)
                 } catch is CancellationError {
                     break

@@ -67,7 +67,7 @@ struct ProviderEntry {
     private func proxy() -> Provider.Proxy {
         let json = json["proxy"]?.object ?? JSONObject()
         var proxy = Provider.Proxy(baseURL: json["base_url"]?.string)
-        proxy.headers = pairs(json["headers"]).map { ($0.name.lowercased(), $0.value) }
+        proxy.headers = pairs(json["headers"])
         proxy.query = pairs(json["query"])
         proxy.body = json["body"]?.object
         proxy.paginate = json["paginate"]?.object

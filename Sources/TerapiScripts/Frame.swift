@@ -1,6 +1,7 @@
 /// The head of one message between the server and a script host: sixteen bytes, little endian, then `length` bytes.
 struct FrameHeader {
     static let size = 16
+    static let lastWords: UInt32 = 1
 
     enum Kind: UInt8 {
         // From the server
@@ -25,7 +26,7 @@ struct FrameHeader {
         case finished
         /// JSON of what the script threw.
         case failed
-        /// The name of the limit that the run went over.
+        /// The name of the limit that the run went over. With ``FrameHeader/lastWords`` as the call, the host ends.
         case limitExceeded
     }
 

@@ -39,6 +39,8 @@ final class HostProcess: Sendable {
         var runs: [UInt32: Run] = [:]
         var lastRun: UInt32 = 0
         var isAlive = true
+        /// It lives, but has said or been told that it ends.
+        var isEnding = false
         var ending: HostEnding?
         var watch: (any DispatchSourceTimer)?
     }
@@ -72,11 +74,14 @@ final class HostProcess: Sendable {
 
     var isAlive: Bool { state.withLock { $0.isAlive } }
 
+    /// Whether it takes new runs.
+    var isUsable: Bool { state.withLock { $0.isAlive && !$0.isEnding } }
+
     /// Enters a run; its events arrive in `events` until the process ends or ``end(run:)``.
     /// - Returns: the run's number, or `nil` when the process is gone.
     func begin(events: AsyncStream<RunEvent>.Continuation) -> UInt32? {
         state.withLock { state in
-            guard state.isAlive else { return nil }
+            guard state.isAlive, !state.isEnding else { return nil }
             state.lastRun &+= 1
             state.runs[state.lastRun] = Run(events: events)
             if state.watch == nil { state.watch = makeWatch() }
@@ -116,6 +121,7 @@ final class HostProcess: Sendable {
         state.withLock { state in
             // Once reaped, the number may belong to another process.
             guard state.isAlive else { return }
+            state.isEnding = true
             if state.ending == nil { state.ending = ending }
             _ = Self.sendKill(processID)
         }
@@ -132,6 +138,7 @@ final class HostProcess: Sendable {
             let events = state.withLock { state in
                 switch header.kind {
                 case .request, .change, .call: state.runs[header.run]?.openCalls += 1
+                case .limitExceeded where header.call == FrameHeader.lastWords: state.isEnding = true
                 default: break
                 }
                 return state.runs[header.run]?.events

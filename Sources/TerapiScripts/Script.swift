@@ -111,13 +111,12 @@ final class Script {
 
     /// Reports what was thrown outside of any promise: a mistake in the text, or in a timer's function.
     private func fail(_ exception: JSValueRef?) {
-        guard !isOver, let loop = ScriptLoop.current else { return }
+        guard !isOver, let loop = ScriptLoop.current, !loop.turnWasTooLong else { return }
         var arguments: [JSValueRef?] = [exception]
         var second: JSValueRef?
         let described = function("describe").flatMap {
             JSObjectCallAsFunction(context, $0, host, 1, &arguments, &second)
         }
-        // After the limit of CPU time nothing can be called; the loop reports that.
         guard let described, let printed = JSValueCreateJSONString(context, described, 0, nil) else { return }
         defer { JSStringRelease(printed) }
         loop.fail(self, printed)

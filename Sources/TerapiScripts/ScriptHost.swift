@@ -57,9 +57,21 @@ public final class ScriptHost: ScriptRuntime {
     }
 
     public func run(_ invocation: ScriptInvocation, functions: any ScriptFunctions) async throws -> [UInt8] {
-        let process = try await borrow(for: invocation.environmentID)
-        defer { giveBack(process, of: invocation.environmentID) }
-        return try await ScriptRun(invocation: invocation, functions: functions, process: process, limits: limits).run()
+        while true {
+            let process = try await borrow(for: invocation.environmentID)
+            defer { giveBack(process, of: invocation.environmentID) }
+            let (events, continuation) = AsyncStream.makeStream(of: RunEvent.self)
+            // It may have ended since it was borrowed.
+            guard let number = process.begin(events: continuation) else { continue }
+            let run = ScriptRun(
+                number: number,
+                invocation: invocation,
+                functions: functions,
+                process: process,
+                limits: limits
+            )
+            return try await run.run(events: events, continuation: continuation)
+        }
     }
 
     private func borrow(for environmentID: Int64) async throws -> HostProcess {
@@ -73,7 +85,7 @@ public final class ScriptHost: ScriptRuntime {
     /// `nil` when as many processes as allowed are busy with other environments.
     private func tryBorrow(for environmentID: Int64) throws -> HostProcess? {
         try state.withLock { state in
-            if let place = state.places[environmentID], place.process.isAlive {
+            if let place = state.places[environmentID], place.process.isUsable {
                 state.places[environmentID]?.users += 1
                 return place.process
             }
@@ -124,7 +136,7 @@ public final class ScriptHost: ScriptRuntime {
                 return (nil, nil)
             }
             place.idleTurn += 1
-            state.places[environmentID] = process.isAlive ? place : nil
+            state.places[environmentID] = process.isUsable ? place : nil
             return (state.waiters.isEmpty ? nil : state.waiters.removeFirst(), place.idleTurn)
         }
         waiter?.continuation.resume()

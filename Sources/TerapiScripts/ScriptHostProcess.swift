@@ -8,6 +8,9 @@ import Darwin
 
 /// What a script host's process does: it reads frames from descriptor 3 and runs scripts until the other side closes.
 public enum ScriptHostProcess {
+    /// The hidden command by which a program that is its own script host recognises such a start.
+    public static let argument = "script-host"
+
     /// The main function of a process that ``ScriptHost`` started.
     public static func main() -> Never {
         terapi_give_up_privileges()

@@ -21,7 +21,8 @@ final class ScriptLoop {
     private var timers = TimerQueue()
     private var input = ByteBuffer()
     private var output = ByteBuffer()
-    private var turnWasTooLong = false
+    /// The library is ending this turn; nothing can be called in it any more.
+    private(set) var turnWasTooLong = false
 
     init(socket: FrameSocket, turn: Double, memoryBytes: Int, outputBytes: Int) {
         self.socket = socket
@@ -96,8 +97,8 @@ final class ScriptLoop {
         body(script)
         watchdog.turnEnds()
         if turnWasTooLong, !script.isOver {
-            socket(.limitExceeded, number, Array("cpu".utf8))
-            script.isOver = true
+            // Ended in the middle of its microtasks, the library does not run the next script reliably.
+            watchdog.endProcess(run: number, limit: "cpu")
         }
         if script.isOver { end(number) }
     }

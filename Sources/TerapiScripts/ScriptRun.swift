@@ -3,14 +3,16 @@ import TerapiCore
 
 /// One run as the server sees it: starts the script, answers its calls, and ends with its result.
 struct ScriptRun: Sendable {
+    let number: UInt32
     let invocation: ScriptInvocation
     let functions: any ScriptFunctions
     let process: HostProcess
     let limits: ScriptLimits
 
-    func run() async throws -> [UInt8] {
-        let (events, continuation) = AsyncStream.makeStream(of: Event.self)
-        guard let number = process.begin(events: continuation) else { throw hostEnded }
+    func run(
+        events: AsyncStream<RunEvent>,
+        continuation: AsyncStream<RunEvent>.Continuation
+    ) async throws -> [UInt8] {
         process.send(.start, run: number, [settings, [UInt8(ascii: "\n")], Array(invocation.code.utf8)])
 
         let failures = CallFailures()
@@ -75,8 +77,6 @@ struct ScriptRun: Sendable {
             throw CancellationError()
         }
     }
-
-    typealias Event = RunEvent
 
     private func answer(
         _ call: UInt32,

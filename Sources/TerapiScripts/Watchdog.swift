@@ -10,7 +10,7 @@ import Darwin
 /// native call nor a chain of microtasks without end, and nothing in it limits memory.
 final class Watchdog: Sendable {
     private static let interval: UInt32 = 10_000
-    /// The library's limit comes first where it works, and spares the other runs.
+    /// The library's limit comes first where it works: it counts more exactly.
     private static let grace = 0.25
 
     private let socket: FrameSocket
@@ -68,9 +68,18 @@ final class Watchdog: Sendable {
         _ = isWriting.withLockIfAvailable { _ in
             // The turn may just have ended.
             guard current.load(ordering: .acquiring) == observed else { return }
-            socket.write(.limitExceeded, run: UInt32(observed >> 32), [Array(limit.utf8)])
-            _exit(75)
+            sayLastWords(run: UInt32(observed >> 32), limit: limit)
         }
+    }
+
+    /// From the watched thread.
+    func endProcess(run: UInt32, limit: String) {
+        isWriting.withLock { _ in sayLastWords(run: run, limit: limit) }
+    }
+
+    private func sayLastWords(run: UInt32, limit: String) -> Never {
+        socket.write(.limitExceeded, run: run, call: FrameHeader.lastWords, [Array(limit.utf8)])
+        _exit(75)
     }
 }
 

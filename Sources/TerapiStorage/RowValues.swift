@@ -17,7 +17,8 @@ extension Row {
     }
 
     func jsonIfPresent(_ column: Int) throws -> JSONValue? {
-        isNull(column) ? nil : try json(column)
+        // Written out: a bare `nil` would be the JSON value `null`.
+        isNull(column) ? Optional<JSONValue>.none : try json(column)
     }
 
     /// A text that stands for a case of an enumeration.

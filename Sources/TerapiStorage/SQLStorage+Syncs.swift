@@ -178,9 +178,9 @@ extension SQLStorage: SyncStorage {
 
     public func checkpoint(syncID: Int64) async throws -> JSONValue? {
         try await database.read { snapshot in
-            try snapshot.first("select checkpoint from sync where id = $1", [.integer(syncID)]) {
-                try $0.jsonIfPresent(0)
-            } ?? nil
+            try snapshot.first(
+                "select checkpoint from sync where id = $1 and checkpoint is not null", [.integer(syncID)]
+            ) { try $0.json(0) }
         }
     }
 

@@ -60,6 +60,7 @@ def sandbox_full_sync(folder, integration="sandbox", name="all-tickets"):
         request:
             endpoint: /api/tickets
             params: { per_page: 100 }
+            retries: 1
             paginate: { type: link, rel: next, response_path: tickets }
         track_deletes: true
         map:
@@ -100,7 +101,7 @@ def kinto_sync(folder, integration="kinto"):
         request:
             endpoint: /buckets/crm/collections/contacts/records
             params: { _sort: last_modified, _limit: 100, _since: "${checkpoint.since}" }
-            paginate: { type: link, link_in_response_header: next-page, response_path: data }
+            paginate: { type: link, header: next-page, response_path: data }
         checkpoint: { since: max(item.last_modified), order: ascending }
         deleted: item.deleted
         map:

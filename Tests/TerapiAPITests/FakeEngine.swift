@@ -20,7 +20,8 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl 
             name: "zendesk", displayName: "Zendesk", authMode: .oauth2,
             connectionConfig: [
                 Provider.FormField(
-                    name: "subdomain", title: "Your subdomain", example: "acme", pattern: "[a-z]+", suffix: ".zendesk.com"
+                    name: "subdomain", title: "Your subdomain", example: "acme", pattern: "[a-z]+",
+                    suffix: ".zendesk.com"
                 )
             ],
             entry: ["display_name": "Zendesk", "docs": "https://example.com/zendesk"]

@@ -80,7 +80,8 @@ struct World: Sendable {
                         id: scope.environmentID, scope: scope, key: "zendesk", provider: "zendesk",
                         displayName: "Zendesk \(name)-canary",
                         credentials: IntegrationCredentials(
-                            type: "OAUTH2", clientID: "client", clientSecret: Secret("client-secret-canary"), scopes: ["read"]
+                            type: "OAUTH2", clientID: "client", clientSecret: Secret("client-secret-canary"),
+                            scopes: ["read"]
                         ),
                         createdAt: now, updatedAt: now
                     )
@@ -101,7 +102,8 @@ struct World: Sendable {
                 )
             )
             for (token, scope, scopes) in [
-                (devKey, dev, Set(APIScope.allCases)), (prodKey, prod, Set(APIScope.allCases)), (bareKey, dev, Set<APIScope>()),
+                (devKey, dev, Set(APIScope.allCases)), (prodKey, prod, Set(APIScope.allCases)),
+                (bareKey, dev, Set<APIScope>()),
             ] {
                 state.keys[token.hash] = APIKey(
                     id: state.row(), scope: scope, displayName: "key", scopes: scopes, createdAt: now, lastUsedAt: nil
@@ -144,7 +146,9 @@ struct World: Sendable {
         if body != nil, headers[.contentType] == nil { headers[.contentType] = "application/json" }
         let application = Application(responder: api.responder(routes: api.publicRoutes))
         return try await application.test(.router) { [headers] client in
-            try await client.execute(uri: uri, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) }) {
+            try await client.execute(
+                uri: uri, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) }
+            ) {
                 Answer(status: $0.status.code, headers: $0.headers, body: String(buffer: $0.body))
             }
         }

@@ -18,7 +18,7 @@ struct SyncRoutes: Sendable {
             (
                 reset: reader.flag("reset") ?? false,
                 emptyCache: reader.flag("emptyCache") ?? false,
-                confirmsMassDeletion: reader.flag("confirmMassDeletion") ?? false
+                confirmsDeletions: reader.flag("confirm_deletions") ?? false
             )
         }
         let oldMode = body.text("sync_mode")
@@ -36,11 +36,14 @@ struct SyncRoutes: Sendable {
         let fromMode = (
             reset: fullResync == true || mode == .fullRefresh || mode == .fullRefreshAndClearCache,
             emptyCache: mode == .fullRefreshAndClearCache,
-            confirmsMassDeletion: false
+            confirmsDeletions: false
         )
-        let (reset, emptyCache, confirmsMassDeletion) = options ?? fromMode
+        let (reset, emptyCache, confirmsDeletions) = options ?? fromMode
         try await syncs.trigger(
-            selection, reset: reset, emptyCache: reset && emptyCache, confirmsMassDeletion: confirmsMassDeletion
+            selection,
+            reset: reset,
+            emptyCache: reset && emptyCache,
+            confirmsMassDeletion: confirmsDeletions
         )
         return .success
     }
@@ -84,7 +87,9 @@ struct SyncRoutes: Sendable {
         let names = text == "*" ? [] : text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         let parts = names.flatMap { $0.split(separator: "::", maxSplits: 1, omittingEmptySubsequences: false) }
         if !parts.allSatisfy({ TextRule.syncName.problem(with: String($0)) == nil }), !text.isEmpty {
-            query.refuse("syncs", "invalid_format", "Expected \"*\" or syncs as \"name\" or \"name::variant\", joined by commas.")
+            query.refuse(
+                "syncs", "invalid_format", "Expected \"*\" or syncs as \"name\" or \"name::variant\", joined by commas."
+            )
         }
         try query.finish()
 
@@ -136,7 +141,10 @@ extension SyncStatus {
             ("frequency", .string(frequency)),
             ("latestResult", .object(latestResult)),
             ("latestExecutionStatus", JSONValue(latestRun?.status.rawValue)),
-            ("recordCount", .object(JSONObject(recordCounts.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) }))),
+            (
+                "recordCount",
+                .object(JSONObject(recordCounts.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) }))
+            ),
             ("checkpoint", sync.checkpoint ?? .null),
         ])
         if let endedAt = latestRun?.endedAt { json["finishedAt"] = JSONValue(endedAt) }

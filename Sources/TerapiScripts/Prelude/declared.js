@@ -71,7 +71,8 @@
     };
 
     /// Follows the checkpoint's members over the pages of one run.
-    const follower = (file, fields, stored) => {
+    /// @param partial what a reading had reached that was cut off and goes on now
+    const follower = (file, fields, stored, partial = {}) => {
         const reached = { ...stored };
         const fresh = {};
         const steps = Object.entries(fields).map(([name, source]) => {
@@ -82,6 +83,7 @@
                 const value = overItem(file, key, inner);
                 // What was reached before counts only for a largest value: the place never goes back.
                 if (kind === 'max' && stored?.[name] !== undefined) fresh[name] = stored[name];
+                if (partial[name] !== undefined) fresh[name] = partial[name];
                 return (items) => {
                     for (const item of items) {
                         const next = value(item);
@@ -92,6 +94,11 @@
             }
             const run = compile(file, key, ['response', 'firstResponse', 'checkpoint'], source);
             return (items, responses) => {
+                // The answers of the first part count: what changed since then in its pages must be read again.
+                if (partial[name] !== undefined) {
+                    reached[name] = partial[name];
+                    return;
+                }
                 try {
                     const value = run(responses.last, responses.first, stored ?? {});
                     if (value !== undefined && value !== null) reached[name] = value;
@@ -186,14 +193,34 @@
         return { endpoint: filled, method, params: fillAll(params, scope), headers: fillAll(headers, scope), data: fillAll(data, scope), retries, paginate };
     };
 
+    /// The members of a checkpoint that hold where a reading which was cut off goes on, and what it had reached.
+    const pagePlace = '_page';
+    const cutOff = (stored, place, reached) => ({
+        ...stored,
+        [pagePlace]: place,
+        ...Object.fromEntries(Object.entries(reached ?? {}).map(([name, value]) => [`${pagePlace}.${name}`, value])),
+    });
+    const split = (checkpoint) => {
+        const parts = { from: checkpoint?.[pagePlace], stored: {}, partial: {} };
+        for (const [name, value] of Object.entries(checkpoint ?? {})) {
+            if (name.startsWith(`${pagePlace}.`)) parts.partial[name.slice(pagePlace.length + 1)] = value;
+            else if (name !== pagePlace) parts.stored[name] = value;
+        }
+        return parts;
+    };
+
     /// Pages with the responses that they came in.
-    const pagesOf = async function* (terapi, spec, config, responses) {
-        const note = (response) => {
+    /// @param from where an earlier reading was cut off, or undefined
+    const pagesOf = async function* (terapi, spec, config, responses, from) {
+        const note = (response, next) => {
             responses.first ??= response;
             responses.last = response;
+            responses.next = next;
         };
         if (config.paginate) {
-            config.paginate = { strict: true, ...config.paginate, on_page: ({ response }) => note(response) };
+            config.paginate = {
+                strict: true, ...config.paginate, from, on_page: ({ response, nextPageParam }) => note(response, nextPageParam),
+            };
             yield* terapi.paginate(config);
             return;
         }
@@ -201,6 +228,8 @@
         note(response);
         yield host.itemsOf(response, { strict: true, response_path: spec.request.response_path }, `${config.method} ${config.endpoint}`);
     };
+
+    const isPlace = (value) => typeof value === 'string' || typeof value === 'number';
 
     host.declaredSync = (spec) => {
         const { file, model } = spec;
@@ -212,13 +241,27 @@
             : spec.id !== undefined ? (item) => ({ ...item, id: id(item) }) : undefined;
 
         const exec = async (terapi) => {
-            const stored = spec.checkpoint ? await terapi.getCheckpoint() : null;
+            const { from, stored, partial } = split(await terapi.getCheckpoint());
+            if (from === undefined) return read(terapi, stored);
+            try {
+                return await read(terapi, stored, from, partial);
+            } catch (error) {
+                const status = error?.response?.status;
+                if (![400, 404, 410, 422].includes(status)) throw error;
+                await terapi.log(`The provider refuses the page at which the last run was cut off (${status}): reading from the start.`, {}, { level: 'warn' });
+                return read(terapi, stored);
+            }
+        };
+
+        const read = async (terapi, stored, from, partial) => {
             const scope = await scopeOf(terapi, spec, stored);
-            const advance = spec.checkpoint ? follower(file, spec.checkpoint.fields, stored ?? undefined) : undefined;
+            const advance = spec.checkpoint ? follower(file, spec.checkpoint.fields, stored, partial) : undefined;
             const responses = {};
             let reached;
-            if (spec.trackDeletes) await terapi.trackDeletesStart(model);
-            for await (const page of pagesOf(terapi, spec, requestOf(spec, scope), responses)) {
+            // Pages may have shifted while the reading was cut off: only one that went through may delete.
+            const detectsDeletions = spec.trackDeletes && from === undefined;
+            if (detectsDeletions) await terapi.trackDeletesStart(model);
+            for await (const page of pagesOf(terapi, spec, requestOf(spec, scope), responses, from)) {
                 let items = page;
                 if (isDeleted) {
                     const gone = items.filter(isDeleted);
@@ -229,16 +272,17 @@
                 }
                 if (isWanted) items = items.filter(isWanted);
                 await terapi.batchSave(map ? items.map(map) : items, model);
-                if (!advance) continue;
-                reached = advance(page, responses);
+                reached = advance?.(page, responses);
                 // After the records it covers, never before.
-                if (spec.checkpoint.order === 'ascending') await terapi.saveCheckpoint(reached);
+                if (spec.checkpoint?.order === 'ascending') await terapi.saveCheckpoint(reached);
+                else if (isPlace(responses.next)) await terapi.saveCheckpoint(cutOff(stored, responses.next, reached));
             }
-            if (advance && spec.checkpoint.order !== 'ascending') {
-                // A reading without any page may still say where it ended.
-                await terapi.saveCheckpoint(reached ?? advance([], responses));
-            }
-            if (spec.trackDeletes) await terapi.trackDeletesEnd(model);
+            if (detectsDeletions) await terapi.trackDeletesEnd(model);
+            else if (spec.trackDeletes) await terapi.log('This run went on where the last one was cut off. The next run looks for deletions.');
+            if (spec.checkpoint?.order === 'ascending') return;
+            // A reading without any page may still say where it ended.
+            if (advance) await terapi.saveCheckpoint(reached ?? advance([], responses));
+            else await terapi.clearCheckpoint();
         };
         return { type: 'sync', description: spec.description, models: [model], frequency: spec.frequency, exec };
     };

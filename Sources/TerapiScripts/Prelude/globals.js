@@ -20,6 +20,7 @@
     };
     const stop = (id) => void timers.delete(id);
     host.fire = (id) => {
+        if (id === 0) return host.lastTurn();
         const timer = timers.get(id);
         if (timer === undefined) return;
         if (timer.repeats) native.timer(id, timer.wait);

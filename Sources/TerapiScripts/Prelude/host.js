@@ -110,7 +110,14 @@
         const run = async () => {
             const exec = load();
             const result = await exec(host.context, input);
-            while (unfinished.size > 0) await Promise.all(unfinished.values());
+            do {
+                // A rejection that nobody heard is reported at the end of a turn: the run ends one turn later.
+                await new Promise((resolve) => {
+                    host.lastTurn = resolve;
+                    native.timer(0, 0);
+                });
+                await Promise.all(unfinished.values());
+            } while (unfinished.size > 0);
             return result;
         };
         run().then((result) => {

@@ -44,14 +44,22 @@
         };
     };
 
-    /// What follows a page: the function answers the next request, or nothing at the end.
+    /// What follows a page: `next` answers the request after it, or nothing at the end, together with the place that the
+    /// request stands for; `at` answers the request for such a place.
     const kinds = {
         link(rule, first, request) {
             const visit = path(request);
             if (!rule.link_rel_in_response_header && !rule.link_in_response_header && !rule.link_path_in_response_body) {
                 throw new Error(`${request}: link pagination needs link_rel_in_response_header, link_in_response_header or link_path_in_response_body.`);
             }
-            return (response, items, config) => {
+            const requestAt = (link, config) => {
+                const next = { ...config, endpoint: String(link) };
+                if (next.endpoint.startsWith('?')) next.endpoint = config.endpoint.split('?')[0] + next.endpoint;
+                // The link carries its own parameters.
+                delete next.params;
+                return next;
+            };
+            const next = (response, items, config) => {
                 const link = rule.link_rel_in_response_header
                     ? linkWithRel(response.headers.link, rule.link_rel_in_response_header)
                     : rule.link_in_response_header
@@ -59,12 +67,9 @@
                       : at(response.data, rule.link_path_in_response_body);
                 if (isBlank(link)) return undefined;
                 visit(link, 'link');
-                const next = { ...config, endpoint: String(link) };
-                if (next.endpoint.startsWith('?')) next.endpoint = config.endpoint.split('?')[0] + next.endpoint;
-                // The link carries its own parameters.
-                delete next.params;
-                return { config: next, parameter: link };
+                return { config: requestAt(link, config), parameter: link };
             };
+            return { next, at: requestAt };
         },
 
         cursor(rule, first, request, set) {
@@ -72,13 +77,15 @@
             if (!rule.cursor_path_in_response || !rule.cursor_name_in_request) {
                 throw new Error(`${request}: cursor pagination needs cursor_path_in_response and cursor_name_in_request.`);
             }
-            return (response, items, config) => {
+            const requestAt = (cursor, config) => set(config, rule.cursor_name_in_request, cursor);
+            const next = (response, items, config) => {
                 const cursor = at(response.data, rule.cursor_path_in_response);
                 const isUsable = typeof cursor === 'number' || (typeof cursor === 'string' && cursor.trim() !== '');
                 if (items.length === 0 || !isUsable) return undefined;
                 visit(cursor, 'cursor');
-                return { config: set(config, rule.cursor_name_in_request, cursor), parameter: cursor };
+                return { config: requestAt(cursor, config), parameter: cursor };
             };
+            return { next, at: requestAt };
         },
 
         offset(rule, first, request, set) {
@@ -86,7 +93,11 @@
             let offset = Number(rule.offset_start_value ?? 0);
             let previous;
             first.config = set(first.config, rule.offset_name_in_request, offset);
-            return (response, items, config) => {
+            const requestAt = (place, config) => {
+                offset = Number(place);
+                return set(config, rule.offset_name_in_request, offset);
+            };
+            const next = (response, items, config) => {
                 if (items.length === 0 || (rule.limit && items.length < Number(rule.limit))) return undefined;
                 const page = items.length + JSON.stringify(items[0]) + JSON.stringify(items[items.length - 1]);
                 if (page === previous) {
@@ -94,8 +105,9 @@
                 }
                 previous = page;
                 offset += rule.offset_calculation_method === 'per-page' ? 1 : items.length;
-                return { config: set(config, rule.offset_name_in_request, offset), parameter: offset };
+                return { config: requestAt(offset, config), parameter: offset };
             };
+            return { next, at: requestAt };
         },
     };
 
@@ -145,7 +157,9 @@
             return answer;
         };
 
-        let current = first.config;
+        // `from` is a place that `on_page` told an earlier reading, which broke off there.
+        const from = config.paginate?.from;
+        let current = from === undefined ? first.config : following.at(from, first.config);
         let pending = send(current);
         while (pending !== undefined) {
             const response = await pending;
@@ -153,7 +167,7 @@
             let failure;
             let next;
             try {
-                next = following(response, items, current);
+                next = following.next(response, items, current);
             } catch (error) {
                 failure = error;
             }

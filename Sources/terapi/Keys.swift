@@ -1,0 +1,63 @@
+import ArgumentParser
+import TerapiCore
+
+/// API keys of a running server.
+struct Keys: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List, make and delete API keys of a running server.",
+        subcommands: [List.self, Create.self, Delete.self]
+    )
+
+    struct Target: ParsableArguments {
+        @Option(help: "The server's data folder.")
+        var data = "./terapi-data"
+
+        @Option(help: "The environment's name.")
+        var environment = "dev"
+
+        func send(_ method: String, _ path: String, body: JSONValue? = nil) throws -> JSONValue {
+            let client = LocalClient(socketPath: try DataFolder(path: data).socketPath)
+            return try client.send(method, "\(path)?environment=\(environment)", body: body)
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List the keys; their secrets are not kept.")
+
+        @OptionGroup var target: Target
+
+        func run() throws {
+            for key in try target.send("GET", "/admin/api-keys")["data"]?.array ?? [] {
+                let used = key["last_used_at"]?.string.map { "last used \($0)" } ?? "never used"
+                print("\(key["id"]?.text() ?? "")  \(key["display_name"]?.string ?? "")  \(used)")
+            }
+        }
+    }
+
+    struct Create: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Make a key and print it, once.")
+
+        @OptionGroup var target: Target
+
+        @Argument(help: "What the key is for.")
+        var name: String
+
+        func run() throws {
+            let answer = try target.send("POST", "/admin/api-keys", body: ["display_name": .string(name)])
+            print(answer["data"]?["secret"]?.string ?? "")
+        }
+    }
+
+    struct Delete: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Delete a key; it stops working at once.")
+
+        @OptionGroup var target: Target
+
+        @Argument(help: "The key's number from terapi keys list.")
+        var id: Int
+
+        func run() throws {
+            _ = try target.send("DELETE", "/admin/api-keys/\(id)")
+        }
+    }
+}

@@ -1,0 +1,177 @@
+import Hummingbird
+import Logging
+import ServiceLifecycle
+import TerapiAPI
+import TerapiCore
+import TerapiEngine
+import TerapiProviders
+import TerapiSQLite
+import TerapiScripts
+import TerapiStorage
+import UnixSignals
+
+/// One running installation: every room, wired by hand.
+struct Server: Sendable {
+    /// What a first start made: the name of each environment and its API key.
+    typealias FirstKeys = [(environment: String, key: Secret)]
+
+    let services: [any Service]
+    let firstKeys: FirstKeys
+
+    private let close: @Sendable () async -> Void
+
+    /// Opens the data folder and prepares everything; nothing runs before the services do.
+    /// - Parameters:
+    ///   - lock: held as long as the server lives.
+    ///   - onListening: is told the port once requests are answered.
+    static func open(
+        _ settings: Settings,
+        folder: DataFolder,
+        lock: DataFolderLock,
+        logger: Logger,
+        onListening: @escaping @Sendable (Int) async -> Void
+    ) async throws -> Server {
+        let clock = SystemClock()
+
+        // What is kept
+        let box = SecretBox(current: try folder.encryptionKey(configured: settings.encryptionKey))
+        let database = try SQLiteDatabase(path: folder.databasePath)
+        let storage = try await SQLStorage(database, box: box, clock: clock)
+        let logDatabase = try SQLiteDatabase(path: folder.logDatabasePath, durability: .normal, readers: 1)
+        let logStorage = try await SQLLogStorage(logDatabase, now: clock.now)
+        let spool = try RefreshSpool(folder: folder.refreshSpoolPath, box: box)
+
+        // What reaches out
+        let outboundGuard = OutboundGuard(allowed: settings.outboundAllow.compactMap(CIDR.init))
+        let client = ProviderClient(guardedBy: outboundGuard)
+        let catalog = try ProviderCatalog.load(folder: settings.providersFolder)
+        for warning in catalog.warnings { logger.warning("\(warning)") }
+        let providers = ProviderRequests(catalog: catalog, client: client, clock: clock)
+
+        // What scripts run in
+        let scripts = ScriptHost(
+            executable: try Executable.path(),
+            arguments: [ScriptHostProcess.argument],
+            limits: ScriptLimits(
+                turn: .seconds(settings.scriptTurnSeconds),
+                memoryBytes: settings.scriptMemoryMegabytes << 20
+            )
+        )
+        let syncs = SyncCatalog(try settings.integrationsFolder.map { try IntegrationsFolder.load($0).map(\.definition) } ?? [])
+
+        // What works in the background
+        let log = LogWriter(storage: logStorage, clock: clock, logger: logger)
+        let engine = Engine(
+            settings: storage,
+            connections: storage,
+            records: storage,
+            syncs: storage,
+            deliveries: storage,
+            providers: providers,
+            scripts: scripts,
+            client: client,
+            spool: spool,
+            catalog: syncs,
+            log: log,
+            clock: clock,
+            logger: logger,
+            publicURL: settings.publicURL,
+            maxRuns: settings.maxSyncRuns
+        )
+        try await engine.prepare()
+        try await storage.addMissingSyncs(syncs.all, now: clock.now)
+
+        // What answers
+        let api = API(
+            ports: APIPorts(
+                settings: storage,
+                connections: storage,
+                records: storage,
+                webhooks: storage,
+                logs: logStorage,
+                providers: providers,
+                connectFlow: engine.connector,
+                credentials: engine.credentials,
+                syncControl: engine.syncs,
+                clock: clock
+            ),
+            configuration: APIConfiguration(publicURL: settings.publicURL),
+            logger: logger
+        )
+        let firstKeys = try await firstStart(storage, folder: folder, now: clock.now)
+        return Server(
+            services: [
+                log,
+                api.makeAdminApplication(socketPath: try folder.freshSocketPath()),
+            ] + engine.parts + [
+                api.makeApplication(host: settings.host, port: settings.port, onRunning: onListening)
+            ],
+            firstKeys: firstKeys,
+            close: {
+                scripts.stop()
+                await client.close()
+                await storage.close()
+                await logStorage.close()
+                withExtendedLifetime(lock) {}
+            }
+        )
+    }
+
+    /// Runs until the graceful shutdown, then closes what was opened.
+    /// - Parameter others: run beside the server and stop with it.
+    func run(with others: [any Service] = [], stopSignals: [UnixSignal] = [.sigterm, .sigint], logger: Logger) async throws {
+        var configuration = ServiceGroupConfiguration(
+            services: (others + services).map {
+                // A part that ends by itself is an error everywhere but at the end of the demo's story.
+                .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
+            },
+            gracefulShutdownSignals: stopSignals,
+            logger: logger
+        )
+        configuration.maximumGracefulShutdownDuration = .seconds(15)
+        let ending = await Result(catching: { try await ServiceGroup(configuration: configuration).run() })
+        await close()
+        try ending.get()
+    }
+
+    /// Makes the environments and a key for each when there is none yet.
+    private static func firstStart(
+        _ storage: SQLStorage,
+        folder: DataFolder,
+        now: Timestamp
+    ) async throws -> FirstKeys {
+        guard try await storage.environments().isEmpty else { return [] }
+        var keys: FirstKeys = []
+        for name in ["dev", "prod"] {
+            let environment = try await storage.createEnvironment(
+                name: name,
+                signingKey: WebhookSignature.newSecret(),
+                now: now
+            )
+            let token = Token.random(.apiKey)
+            _ = try await storage.createAPIKey(
+                displayName: "First key",
+                scopes: Set(APIScope.allCases),
+                tokenHash: token.hash,
+                in: environment.scope,
+                now: now
+            )
+            keys.append((name, token.text))
+        }
+        try folder.write(
+            keys.map { "\($0.environment) \($0.key.reveal())\n" }.joined(),
+            to: folder.apiKeysPath
+        )
+        return keys
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate init(catching body: () async throws -> Success) async {
+        do {
+            self = .success(try await body())
+        } catch {
+            self = .failure(error)
+        }
+    }
+}

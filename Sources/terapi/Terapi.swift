@@ -1,0 +1,20 @@
+import ArgumentParser
+import TerapiScripts
+
+@main
+struct Terapi: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "terapi",
+        abstract: "Connects your product to your customers' other tools.",
+        version: "0.1.0",
+        subcommands: [Serve.self, Demo.self, Sandbox.self, Logs.self, Keys.self, Config.self]
+    )
+
+    static func main() async {
+        // Script hosts are this same binary. They start many times a day, so they skip the command line's parsing.
+        if CommandLine.arguments.dropFirst().first == ScriptHostProcess.argument {
+            ScriptHostProcess.main()
+        }
+        await main(nil)
+    }
+}
