@@ -36,8 +36,7 @@ struct BrowserFlowTests {
         #expect(started.userScopes == ["a", "b"])
         #expect(started.authorizationParams == ["prompt": "login"])
         #expect(started.openerOrigin == "https://app.example.com")
-        // The end user's field, and the one that the team has set.
-        #expect(started.config == ["subdomain": "acme", "region": "eu"])
+        #expect(started.config == ["subdomain": "acme", "region": "us"])
     }
 
     @Test func `uses a cookie that only this very host can set over https`() async throws {

@@ -30,6 +30,10 @@ struct World: Sendable {
     let clock = FixedClock()
 
     init(publicURL: String = "http://localhost:3003", maxBodyBytes: Int = 10_000_000) {
+        self.init(configuration: APIConfiguration(publicURL: publicURL, maxBodyBytes: maxBodyBytes))
+    }
+
+    init(configuration: APIConfiguration) {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         api = API(
@@ -37,7 +41,7 @@ struct World: Sendable {
                 settings: storage, connections: storage, records: storage, webhooks: storage, logs: storage,
                 providers: engine, connectFlow: engine, credentials: engine, syncControl: engine, clock: clock
             ),
-            configuration: APIConfiguration(publicURL: publicURL, maxBodyBytes: maxBodyBytes),
+            configuration: configuration,
             logger: logger
         )
         let dev = EnvironmentScope(environmentID: 1)
