@@ -39,7 +39,13 @@ actor RecordBatcher {
 
     /// Takes records; waits when two batches are full already, so that a fast provider cannot fill the memory.
     func add(_ change: RecordChange) async throws {
-        pending.changes.append(change)
+        // One change for many pages: what is planned together is hashed and sealed before the transaction, not in it.
+        if let last = pending.changes.last, last.joins(change) {
+            pending.changes[pending.changes.count - 1].ids += change.ids
+            pending.changes[pending.changes.count - 1].documents += change.documents
+        } else {
+            pending.changes.append(change)
+        }
         pendingRecords += change.ids.count
         noteAdded()
         if pendingRecords >= 2 * Self.maxRecords { await reached(added) }
@@ -126,5 +132,13 @@ actor RecordBatcher {
 
     private func check() throws {
         if let failure { throw failure }
+    }
+}
+
+extension RecordChange {
+    /// Whether this change and the next are one and the same but for their records. Partial updates are left apart: two
+    /// of one record must both be merged.
+    fileprivate func joins(_ next: RecordChange) -> Bool {
+        kind == next.kind && kind != .update && stream == next.stream && seenGeneration == next.seenGeneration
     }
 }
