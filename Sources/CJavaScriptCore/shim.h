@@ -16,6 +16,9 @@ JS_EXPORT void JSContextGroupSetExecutionTimeLimit(
 JS_EXPORT void JSGlobalContextSetUnhandledRejectionCallback(
     JSGlobalContextRef context, JSObjectRef function, JSValueRef *exception);
 
+// JSGarbageCollect only notes that much has become garbage; this one collects.
+JS_EXPORT void JSSynchronousGarbageCollectForDebugging(JSContextRef context);
+
 // prctl takes variable arguments, which Swift cannot call. After this the process can never gain rights.
 static inline void terapi_give_up_privileges(void) {
 #ifdef __linux__

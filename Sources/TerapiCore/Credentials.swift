@@ -173,7 +173,9 @@ extension Credentials {
         case .object(let object):
             .object(
                 JSONObject(
-                    object.members.filter { $0.name != "refresh_token" }.map { ($0.name, withoutRefreshToken($0.value)) }
+                    object.members.filter { $0.name != "refresh_token" }.map {
+                        ($0.name, withoutRefreshToken($0.value))
+                    }
                 )
             )
         case .array(let values): .array(values.map(withoutRefreshToken))
@@ -236,7 +238,10 @@ private struct ImportReader {
     }
 
     mutating func text(
-        _ field: String, isRequired: Bool = true, mayBeEmpty: Bool = false, maxLength: Int
+        _ field: String,
+        isRequired: Bool = true,
+        mayBeEmpty: Bool = false,
+        maxLength: Int
     ) -> String? {
         switch json[field] {
         case .string(let text):
@@ -283,14 +288,20 @@ private struct ImportReader {
         guard let object = json.object else {
             issues = [
                 TerapiError.Issue(
-                    code: "invalid_type", message: "Expected an object and not \(json.kind).", path: ["credentials"])
+                    code: "invalid_type",
+                    message: "Expected an object and not \(json.kind).",
+                    path: ["credentials"]
+                )
             ]
             return
         }
         for name in object.names where !allowed.contains(name) {
             issues.append(
                 TerapiError.Issue(
-                    code: "unrecognized_keys", message: "Unknown field.", path: ["credentials", name])
+                    code: "unrecognized_keys",
+                    message: "Unknown field.",
+                    path: ["credentials", name]
+                )
             )
         }
     }

@@ -6,10 +6,17 @@ extension Provider {
         let issues = connectionConfig.compactMap { field -> TerapiError.Issue? in
             guard let problem = field.problem(with: config[field.name]) else { return nil }
             return TerapiError.Issue(
-                code: "invalid_value", message: "\(field.title): \(problem)", path: ["connection_config", field.name])
+                code: "invalid_value",
+                message: "\(field.title): \(problem)",
+                path: ["connection_config", field.name]
+            )
         }
         guard issues.isEmpty else {
-            throw TerapiError(.invalidBody, "The connection needs other values to reach \(displayName).", issues: issues)
+            throw TerapiError(
+                .invalidBody,
+                "The connection needs other values to reach \(displayName).",
+                issues: issues
+            )
         }
         return config
     }
@@ -29,7 +36,9 @@ extension Provider.FormField {
         guard let value, !value.isNull, value != .string("") else {
             return isOptional || isAutomated ? nil : "a value is required."
         }
-        guard let text = value.string else { return value.object == nil && value.array == nil ? nil : "expected a text." }
+        guard let text = value.string else {
+            return value.object == nil && value.array == nil ? nil : "expected a text."
+        }
         guard text.utf8.count <= 4096 else { return "at most 4096 bytes are allowed." }
         if let choices, !choices.contains(text) { return "expected one of \(choices.joined(separator: ", "))." }
         if let pattern, let regex = try? Regex(pattern), text.wholeMatch(of: regex) == nil {

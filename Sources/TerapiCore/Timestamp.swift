@@ -70,12 +70,18 @@ extension Timestamp {
         put(secondOfDay / 60 % 60, at: 14, width: 2)
         put(secondOfDay % 60, at: 17, width: 2)
         put(fraction, at: 20, width: 6)
-        for (offset, mark) in [
-            (4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":"), (19, "."), (26, "+"), (29, ":"),
-        ] as [(Int, Unicode.Scalar)] {
-            buffer[offset] = UInt8(ascii: mark)
-        }
-        for offset in [27, 28, 30, 31] { buffer[offset] = UInt8(ascii: "0") }
+        buffer[4] = UInt8(ascii: "-")
+        buffer[7] = UInt8(ascii: "-")
+        buffer[10] = UInt8(ascii: "T")
+        buffer[13] = UInt8(ascii: ":")
+        buffer[16] = UInt8(ascii: ":")
+        buffer[19] = UInt8(ascii: ".")
+        buffer[26] = UInt8(ascii: "+")
+        buffer[27] = UInt8(ascii: "0")
+        buffer[28] = UInt8(ascii: "0")
+        buffer[29] = UInt8(ascii: ":")
+        buffer[30] = UInt8(ascii: "0")
+        buffer[31] = UInt8(ascii: "0")
     }
 
     /// Reads an ISO 8601 date and time with an offset (`Z`, `+02:00`), its fraction kept to the microsecond.

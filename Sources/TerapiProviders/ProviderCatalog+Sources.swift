@@ -41,7 +41,10 @@ extension ProviderCatalog {
             }
         } catch {
             throw TerapiError(
-                .invalidConfiguration, "The folder of provider files \"\(folder)\" cannot be read.", cause: error)
+                .invalidConfiguration,
+                "The folder of provider files \"\(folder)\" cannot be read.",
+                cause: error
+            )
         }
     }
 }

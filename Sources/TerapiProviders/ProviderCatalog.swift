@@ -86,7 +86,10 @@ public struct ProviderCatalog: Sendable {
                 throw CatalogProblem(file: file.path, message: "It cannot be read: \(error).")
             }
             guard let root, let mapping = root.mapping else {
-                throw CatalogProblem(file: file.path, message: "Expected a map of keys such as display_name and auth_mode.")
+                throw CatalogProblem(
+                    file: file.path,
+                    message: "Expected a map of keys such as display_name and auth_mode."
+                )
             }
             path = file.path
             self.root = root
@@ -105,8 +108,10 @@ public struct ProviderCatalog: Sendable {
         guard let target = alias.value.string, sources[target] != nil else {
             let hint = Shape.closest(to: alias.value.string ?? "", in: sources.keys).map { " Did you mean \"\($0)\"?" }
             throw CatalogProblem(
-                file: source.path, node: alias.value,
-                message: "The alias \"\(alias.value.string ?? "")\" names no provider.\(hint ?? "")")
+                file: source.path,
+                node: alias.value,
+                message: "The alias \"\(alias.value.string ?? "")\" names no provider.\(hint ?? "")"
+            )
         }
         guard !seen.contains(name) else {
             throw CatalogProblem(file: source.path, node: alias.value, message: "The alias leads back to itself.")
@@ -131,13 +136,17 @@ private struct Reading {
         func missing(_ key: String, _ why: String) {
             problems.append(CatalogProblem(file: source.path, message: "\"\(key)\" is missing: \(why)."))
         }
-        for key in ["display_name", "categories", "docs"] where json[key] == nil { missing(key, "every provider has one") }
+        for key in ["display_name", "categories", "docs"] where json[key] == nil {
+            missing(key, "every provider has one")
+        }
         guard let mode = json["auth_mode"]?.string.flatMap(AuthMode.init) else {
             missing("auth_mode", "it says how a connection is authorised")
             return
         }
         if mode == .oauth2 {
-            for key in ["authorization_url", "token_url"] where json[key]?.string == nil { missing(key, "OAUTH2 needs it") }
+            for key in ["authorization_url", "token_url"] where json[key]?.string == nil {
+                missing(key, "OAUTH2 needs it")
+            }
         }
         guard problems.isEmpty else { return }
         provider = ProviderEntry(name: name, json: json).provider(authMode: mode)
@@ -155,7 +164,8 @@ private struct Reading {
             } else if ProviderSchema.withoutEffect.contains(key) {
                 warning(member.key, "\"\(key)\" is read and has no effect yet.")
             }
-            let isUnknownChoice = key == "body_format" && ["xml", "query"].contains(member.value.string)
+            let isUnknownChoice =
+                key == "body_format" && ["xml", "query"].contains(member.value.string)
                 || key == "token_request_auth_method" && member.value.string != "basic"
             if isUnknownChoice { warning(member.value, "\"\(key)\": this value has no effect yet.") }
             for name in Template.unknownFunctions(in: member.value.json.text()) {

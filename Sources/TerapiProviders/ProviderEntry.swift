@@ -96,7 +96,10 @@ struct ProviderEntry {
         retry.errorCodes = json?["error_code"]?.array?.map { $0.string ?? $0.text() }
         if let rule = json?["in_body"], let path = rule["path"]?.string, let pattern = rule["value"]?.string {
             retry.inBody = Provider.Retry.InBody(
-                path: path, pattern: pattern, isMoment: rule["strategy"]?.string != "after")
+                path: path,
+                pattern: pattern,
+                isMoment: rule["strategy"]?.string != "after"
+            )
         }
         return retry
     }

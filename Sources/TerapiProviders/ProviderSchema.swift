@@ -103,7 +103,9 @@ enum ProviderSchema {
         "request_url": .text,
         "require_client_certificate": .flag,
         "rotation": .either(
-            .oneOf(["static", "reissue", "strict", "unknown"]), .record(["grace": .integer])),
+            .oneOf(["static", "reissue", "strict", "unknown"]),
+            .record(["grace": .integer])
+        ),
         "scope_separator": .text,
         "setup_guide_url": .text,
         "signature": .record([

@@ -61,7 +61,9 @@ indirect enum Shape: Sendable {
         default: break
         }
         let found = node.mapping != nil ? "a map" : node.sequence != nil ? "a list" : "\"\(node.scalar?.string ?? "")\""
-        return [CatalogProblem(file: file, node: node, message: "\"\(path)\": expected \(description), found \(found).")]
+        return [
+            CatalogProblem(file: file, node: node, message: "\"\(path)\": expected \(description), found \(found).")
+        ]
     }
 
     /// The name that a person may have meant: at most two slips away.

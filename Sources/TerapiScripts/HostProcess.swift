@@ -245,6 +245,8 @@ extension HostProcess {
             "TERAPI_HOST_MEMORY_BYTES=\(limits.memoryBytes)",
             "TERAPI_HOST_OUTPUT_BYTES=\(limits.maxOutputBytes)",
             "JSC_useWebAssembly=0",
+            // The library sizes its heap by the machine; a host is to stay small, which costs no speed.
+            "JSC_forceRAMSize=\(96 << 20)",
             // Fewer helper threads: a host serves one small script at a time and shares the machine.
             "JSC_numberOfGCMarkers=1",
         ]

@@ -12,13 +12,19 @@ final class ScriptLoop {
     // Set once before the loop begins and used on its thread only: the library's callbacks bring no pointer of ours.
     nonisolated(unsafe) static var current: ScriptLoop?
 
+    private static let worthCollecting = 8 << 20
+
     private let socket: FrameSocket
     private let outputBytes: Int
     private let group: JSContextGroupRef
+    /// A context in which no script runs.
+    private let resting: JSGlobalContextRef
+    private let ignore: JSObjectRef
     private let watchdog: Watchdog
     private var scripts: [UInt32: Script] = [:]
     private var numbers: [JSGlobalContextRef: UInt32] = [:]
     private var timers = TimerQueue()
+    private var residentAfterCollection = residentBytes() ?? 0
     private var input = ByteBuffer()
     private var output = ByteBuffer()
     /// The library is ending this turn; nothing can be called in it any more.
@@ -28,6 +34,9 @@ final class ScriptLoop {
         self.socket = socket
         self.outputBytes = outputBytes
         group = JSContextGroupCreate()
+        resting = JSGlobalContextCreateInGroup(group, nil)
+        ignore = JSObjectMakeFunctionWithCallback(resting, nil) { context, _, _, _, _, _ in JSValueMakeUndefined(context) }
+        JSValueProtect(resting, ignore)
         watchdog = Watchdog(socket: socket, turn: turn, memoryBytes: memoryBytes)
         JSContextGroupSetExecutionTimeLimit(group, turn, { _, _ in
             ScriptLoop.current?.turnWasTooLong = true
@@ -107,16 +116,18 @@ final class ScriptLoop {
         guard let script = scripts.removeValue(forKey: number) else { return }
         numbers[script.context] = nil
         timers.remove(run: number)
+        // A context holds its listener strongly, and a listener its context: without this neither would ever go.
+        JSGlobalContextSetUnhandledRejectionCallback(script.context, ignore, nil)
         script.release()
-        JSGarbageCollectOnce()
+        collectGarbage()
     }
 
-    /// Room for the next run of this process, which may be a minute away.
-    private func JSGarbageCollectOnce() {
-        guard scripts.isEmpty else { return }
-        let context = JSGlobalContextCreateInGroup(group, nil)
-        JSGarbageCollect(context)
-        JSGlobalContextRelease(context)
+    /// What the last run left behind, when it is worth the time: an action leaves little, a long sync much.
+    private func collectGarbage() {
+        guard scripts.isEmpty, let resident = residentBytes(), resident > residentAfterCollection + Self.worthCollecting
+        else { return }
+        JSSynchronousGarbageCollectForDebugging(resting)
+        residentAfterCollection = residentBytes() ?? 0
     }
 
     private func socket(_ kind: FrameHeader.Kind, _ run: UInt32, _ body: [UInt8]) {

@@ -286,7 +286,10 @@ private struct RecordPageWriter {
             return
         }
         json.append(UInt8(ascii: "\""))
-        json.append(contentsOf: moment.iso8601Bytes)
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { buffer in
+            moment.write(into: buffer)
+            json.append(contentsOf: buffer)
+        }
         json.append(UInt8(ascii: "\""))
     }
 

@@ -16,7 +16,9 @@ struct AdminTests {
         let application = Application(responder: world.api.responder(routes: world.api.adminRoutes))
         let headers: HTTPFields = body == nil ? [:] : [.contentType: "application/json"]
         return try await application.test(.router) { client in
-            try await client.execute(uri: uri, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) }) {
+            try await client.execute(
+                uri: uri, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) }
+            ) {
                 Answer(status: $0.status.code, headers: $0.headers, body: String(buffer: $0.body))
             }
         }
@@ -61,7 +63,8 @@ struct AdminTests {
     }
 
     @Test(arguments: [
-        ("/admin/api-keys?environment=nope", 404), ("/admin/api-keys", 400), ("/admin/api-keys?environment=dev&x=1", 400),
+        ("/admin/api-keys?environment=nope", 404), ("/admin/api-keys", 400),
+        ("/admin/api-keys?environment=dev&x=1", 400),
         ("/connections", 404),
     ])
     func `refuses what it does not know`(uri: String, status: Int) async throws {
@@ -70,7 +73,8 @@ struct AdminTests {
 
     @Test func `names a scope that does not exist`() async throws {
         let answer = try await send(
-            World(), .post, "/admin/api-keys?environment=dev", #"{"display_name":"x","scopes":["environment:deploy","all"]}"#
+            World(), .post, "/admin/api-keys?environment=dev",
+            #"{"display_name":"x","scopes":["environment:deploy","all"]}"#
         )
 
         #expect(answer.paths == [["scopes", "1"]])

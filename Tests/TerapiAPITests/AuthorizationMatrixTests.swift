@@ -35,33 +35,50 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
             .init(method: .get, path: "/records", uri: "/records?model=Ticket", headers: connectionHeaders),
             .init(method: .get, path: "/connections", uri: "/connections"),
             .init(method: .post, path: "/connections", uri: "/connections", body: imported, status: 201),
-            .init(method: .post, path: "/connections/metadata", uri: "/connections/metadata", body: metadataBody, status: 201,
+            .init(
+                method: .post, path: "/connections/metadata", uri: "/connections/metadata", body: metadataBody,
+                status: 201,
                 absentURI: "/connections/metadata", absentBody: absentMetadata),
-            .init(method: .patch, path: "/connections/metadata", uri: "/connections/metadata", body: metadataBody,
+            .init(
+                method: .patch, path: "/connections/metadata", uri: "/connections/metadata", body: metadataBody,
                 absentURI: "/connections/metadata", absentBody: absentMetadata),
-            .init(method: .get, path: "/connections/:connectionId", uri: "/connections/c1?provider_config_key=zendesk",
+            .init(
+                method: .get, path: "/connections/:connectionId", uri: "/connections/c1?provider_config_key=zendesk",
                 absentURI: "/connections/nobody?provider_config_key=zendesk"),
-            .init(method: .patch, path: "/connections/:connectionId", uri: "/connections/c1?provider_config_key=zendesk",
+            .init(
+                method: .patch, path: "/connections/:connectionId", uri: "/connections/c1?provider_config_key=zendesk",
                 body: #"{"tags":{"a":"b"}}"#, absentURI: "/connections/nobody?provider_config_key=zendesk"),
-            .init(method: .delete, path: "/connections/:connectionId", uri: "/connections/c1?provider_config_key=zendesk",
+            .init(
+                method: .delete, path: "/connections/:connectionId", uri: "/connections/c1?provider_config_key=zendesk",
                 absentURI: "/connections/nobody?provider_config_key=zendesk"),
             .init(method: .get, path: "/connection", uri: "/connection"),
             .init(method: .post, path: "/connection", uri: "/connection", body: flat, status: 201),
-            .init(method: .post, path: "/connection/metadata", uri: "/connection/metadata", body: metadataBody, status: 201,
+            .init(
+                method: .post, path: "/connection/metadata", uri: "/connection/metadata", body: metadataBody,
+                status: 201,
                 absentURI: "/connection/metadata", absentBody: absentMetadata),
-            .init(method: .patch, path: "/connection/metadata", uri: "/connection/metadata", body: metadataBody,
+            .init(
+                method: .patch, path: "/connection/metadata", uri: "/connection/metadata", body: metadataBody,
                 absentURI: "/connection/metadata", absentBody: absentMetadata),
-            .init(method: .get, path: "/connection/:connectionId", uri: "/connection/c1?provider_config_key=zendesk",
+            .init(
+                method: .get, path: "/connection/:connectionId", uri: "/connection/c1?provider_config_key=zendesk",
                 absentURI: "/connection/nobody?provider_config_key=zendesk"),
-            .init(method: .delete, path: "/connection/:connectionId", uri: "/connection/c1?provider_config_key=zendesk",
+            .init(
+                method: .delete, path: "/connection/:connectionId", uri: "/connection/c1?provider_config_key=zendesk",
                 absentURI: "/connection/nobody?provider_config_key=zendesk"),
-            .init(method: .post, path: "/connection/:connectionId/metadata", uri: "/connection/c1/metadata", body: #"{"a":1}"#,
+            .init(
+                method: .post, path: "/connection/:connectionId/metadata", uri: "/connection/c1/metadata",
+                body: #"{"a":1}"#,
                 headers: connectionHeaders, status: 201, absentURI: "/connection/nobody/metadata"),
-            .init(method: .patch, path: "/connection/:connectionId/metadata", uri: "/connection/c1/metadata", body: #"{"a":1}"#,
+            .init(
+                method: .patch, path: "/connection/:connectionId/metadata", uri: "/connection/c1/metadata",
+                body: #"{"a":1}"#,
                 headers: connectionHeaders, absentURI: "/connection/nobody/metadata"),
-            .init(method: .post, path: "/connect/sessions", uri: "/connect/sessions", body: #"{"end_user":{"id":"u"}}"#,
+            .init(
+                method: .post, path: "/connect/sessions", uri: "/connect/sessions", body: #"{"end_user":{"id":"u"}}"#,
                 status: 201),
-            .init(method: .post, path: "/connect/sessions/reconnect", uri: "/connect/sessions/reconnect",
+            .init(
+                method: .post, path: "/connect/sessions/reconnect", uri: "/connect/sessions/reconnect",
                 body: #"{"connection_id":"c1","integration_id":"zendesk"}"#, status: 201,
                 absentURI: "/connect/sessions/reconnect",
                 absentBody: #"{"connection_id":"nobody","integration_id":"zendesk"}"#),
@@ -72,38 +89,58 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
             .init(method: .get, path: "/connect/assets/:name", uri: "/connect/assets/connect.js"),
             .init(method: .get, path: "/oauth/connect/:uniqueKey", uri: "/oauth/connect/zendesk", status: 302),
             .init(method: .get, path: "/oauth/callback", uri: "/oauth/callback?state=x", status: 400),
-            .init(method: .get, path: "/oauth/callback/:uniqueKey", uri: "/oauth/callback/zendesk?state=x", status: 400),
-            .init(method: .post, path: "/api-auth/api-key/:uniqueKey", uri: "/api-auth/api-key/keyed", body: #"{"apiKey":"k"}"#),
-            .init(method: .post, path: "/api-auth/basic/:uniqueKey", uri: "/api-auth/basic/keyed",
+            .init(
+                method: .get, path: "/oauth/callback/:uniqueKey", uri: "/oauth/callback/zendesk?state=x", status: 400),
+            .init(
+                method: .post, path: "/api-auth/api-key/:uniqueKey", uri: "/api-auth/api-key/keyed",
+                body: #"{"apiKey":"k"}"#),
+            .init(
+                method: .post, path: "/api-auth/basic/:uniqueKey", uri: "/api-auth/basic/keyed",
                 body: #"{"username":"u","password":"p"}"#),
             .init(method: .post, path: "/auth/unauthenticated/:uniqueKey", uri: "/auth/unauthenticated/keyed"),
             .init(method: .get, path: "/providers", uri: "/providers"),
             .init(method: .get, path: "/providers/:provider", uri: "/providers/zendesk"),
             .init(method: .get, path: "/integrations", uri: "/integrations"),
             .init(method: .get, path: "/config", uri: "/config"),
-            .init(method: .post, path: "/integrations", uri: "/integrations", body: #"{"unique_key":"new","provider":"keyed"}"#),
-            .init(method: .get, path: "/integrations/:uniqueKey", uri: "/integrations/keyed", absentURI: "/integrations/nobody"),
-            .init(method: .patch, path: "/integrations/:uniqueKey", uri: "/integrations/keyed",
+            .init(
+                method: .post, path: "/integrations", uri: "/integrations",
+                body: #"{"unique_key":"new","provider":"keyed"}"#),
+            .init(
+                method: .get, path: "/integrations/:uniqueKey", uri: "/integrations/keyed",
+                absentURI: "/integrations/nobody"),
+            .init(
+                method: .patch, path: "/integrations/:uniqueKey", uri: "/integrations/keyed",
                 body: #"{"display_name":"x"}"#, absentURI: "/integrations/nobody"),
-            .init(method: .delete, path: "/integrations/:uniqueKey", uri: "/integrations/keyed",
+            .init(
+                method: .delete, path: "/integrations/:uniqueKey", uri: "/integrations/keyed",
                 absentURI: "/integrations/nobody"),
             .init(method: .get, path: "/scripts/config", uri: "/scripts/config"),
             .init(method: .post, path: "/sync/trigger", uri: "/sync/trigger", body: syncBody),
             .init(method: .post, path: "/sync/start", uri: "/sync/start", body: syncBody),
             .init(method: .post, path: "/sync/pause", uri: "/sync/pause", body: syncBody),
-            .init(method: .get, path: "/sync/status", uri: "/sync/status?provider_config_key=zendesk&syncs=*&connection_id=c1"),
-            .init(method: .put, path: "/sync/update-connection-frequency", uri: "/sync/update-connection-frequency",
-                body: #"{"provider_config_key":"zendesk","connection_id":"c1","sync_name":"tickets","frequency":"every hour"}"#),
+            .init(
+                method: .get, path: "/sync/status",
+                uri: "/sync/status?provider_config_key=zendesk&syncs=*&connection_id=c1"),
+            .init(
+                method: .put, path: "/sync/update-connection-frequency", uri: "/sync/update-connection-frequency",
+                body:
+                    #"{"provider_config_key":"zendesk","connection_id":"c1","sync_name":"tickets","frequency":"every hour"}"#
+            ),
             .init(method: .get, path: "/environment", uri: "/environment"),
-            .init(method: .patch, path: "/environment", uri: "/environment", body: #"{"webhook":{"on_sync_error":false}}"#),
+            .init(
+                method: .patch, path: "/environment", uri: "/environment", body: #"{"webhook":{"on_sync_error":false}}"#
+            ),
             .init(method: .get, path: "/environment/webhook-signing-key", uri: "/environment/webhook-signing-key"),
-            .init(method: .post, path: "/environment/webhook-signing-key/rotate",
+            .init(
+                method: .post, path: "/environment/webhook-signing-key/rotate",
                 uri: "/environment/webhook-signing-key/rotate"),
             .init(method: .get, path: "/webhook-events", uri: "/webhook-events"),
-            .init(method: .get, path: "/webhook-events/:eventId", uri: "/webhook-events/msg_1",
+            .init(
+                method: .get, path: "/webhook-events/:eventId", uri: "/webhook-events/msg_1",
                 absentURI: "/webhook-events/msg_2"),
             .init(method: .get, path: "/logs/operations", uri: "/logs/operations"),
-            .init(method: .get, path: "/logs/operations/:operationId/messages", uri: "/logs/operations/op1/messages",
+            .init(
+                method: .get, path: "/logs/operations/:operationId/messages", uri: "/logs/operations/op1/messages",
                 absentURI: "/logs/operations/op2/messages"),
         ]
     }()
@@ -178,10 +215,13 @@ struct AuthorizationMatrixTests {
         default: return
         }
         let others = world.key(
-            Set(APIScope.allCases.filter { APIKey(
-                id: 0, scope: EnvironmentScope(environmentID: 1), displayName: "", scopes: [$0],
-                createdAt: world.clock.now, lastUsedAt: nil
-            ).allows(scope) == false })
+            Set(
+                APIScope.allCases.filter {
+                    APIKey(
+                        id: 0, scope: EnvironmentScope(environmentID: 1), displayName: "", scopes: [$0],
+                        createdAt: world.clock.now, lastUsedAt: nil
+                    ).allows(scope) == false
+                })
         )
 
         for token in [world.bareKey, others] {

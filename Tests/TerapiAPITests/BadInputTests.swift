@@ -74,7 +74,8 @@ struct BadInputTests {
         let world = World()
 
         let answer = try await world.send(
-            row.method, row.uri, bearer: token(for: row, in: world), headers: row.headers, body: #"{"twice":1,"twice":2}"#
+            row.method, row.uri, bearer: token(for: row, in: world), headers: row.headers,
+            body: #"{"twice":1,"twice":2}"#
         )
 
         #expect(answer.status == 400)
@@ -111,7 +112,8 @@ struct BadInputTests {
         #expect(["invalid_body", "missing_provider_config_key"].contains(answer.code))
     }
 
-    @Test(arguments: rowsWithBody, ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+    @Test(
+        arguments: rowsWithBody, ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
     func `wants JSON`(row: AuthorizationRow, type: String) async throws {
         let world = World()
         var headers = row.headers
@@ -209,7 +211,8 @@ struct BadInputTests {
 
         let status = try await application.test(.live) { client in
             try await client.execute(
-                uri: "/connect/sessions", method: .post, headers: headers, body: ByteBuffer(repeating: 0x20, count: 300_000)
+                uri: "/connect/sessions", method: .post, headers: headers,
+                body: ByteBuffer(repeating: 0x20, count: 300_000)
             ) { $0.status.code }
         }
 

@@ -10,7 +10,7 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl 
         var beginFailure: TerapiError?
         var credentialFailure: TerapiError?
         var typedIn: [Credentials] = []
-        var triggered: [(selection: SyncSelection, reset: Bool, emptyCache: Bool)] = []
+        var triggered: [(selection: SyncSelection, reset: Bool, emptyCache: Bool, confirms: Bool)] = []
     }
 
     let state = Mutex(State())
@@ -20,7 +20,8 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl 
             name: "zendesk", displayName: "Zendesk", authMode: .oauth2,
             connectionConfig: [
                 Provider.FormField(
-                    name: "subdomain", title: "Your subdomain", example: "acme", pattern: "[a-z]+", suffix: ".zendesk.com"
+                    name: "subdomain", title: "Your subdomain", example: "acme", pattern: "[a-z]+",
+                    suffix: ".zendesk.com"
                 )
             ],
             entry: ["display_name": "Zendesk", "docs": "https://example.com/zendesk"]
@@ -104,9 +105,11 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl 
         ]
     }
 
-    func trigger(_ selection: SyncSelection, reset: Bool, emptyCache: Bool) async throws {
+    func trigger(
+        _ selection: SyncSelection, reset: Bool, emptyCache: Bool, confirmsMassDeletion: Bool
+    ) async throws {
         try check(selection)
-        state.withLock { $0.triggered.append((selection, reset, emptyCache)) }
+        state.withLock { $0.triggered.append((selection, reset, emptyCache, confirmsMassDeletion)) }
     }
     func start(_ selection: SyncSelection) async throws { try check(selection) }
     func pause(_ selection: SyncSelection) async throws { try check(selection) }
@@ -115,8 +118,9 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl 
         try check(selection)
         let sync = Sync(
             id: 7, scope: selection.scope, connectionID: 1, integrationKey: "zendesk", name: "tickets", variant: "base",
-            state: .started, frequencyOverride: nil, nextRunAt: nil, isRunRequested: false, runGeneration: 1,
-            runningRunID: nil, lastSyncAt: nil, checkpoint: nil, failures: 0
+            state: .started, frequencyOverride: nil, nextRunAt: nil, isRunRequested: false,
+            isMassDeletionConfirmed: false, runGeneration: 1, runningRunID: nil, lastSyncAt: nil, checkpoint: nil,
+            failures: 0
         )
         return [
             SyncStatus(

@@ -215,10 +215,14 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
     }
 
     func credentials(row: Int64) async throws -> StoredCredentials? { nil }
-    func claimRefresh(row: Int64, generation: Int64, claim: StoredCredentials.Claim, now: Timestamp) async throws -> Bool {
+    func claimRefresh(row: Int64, generation: Int64, claim: StoredCredentials.Claim, now: Timestamp) async throws
+        -> Bool
+    {
         false
     }
-    func commitRefresh(_ credentials: Credentials, row: Int64, over generation: Int64, now: Timestamp) async throws -> Bool {
+    func commitRefresh(_ credentials: Credentials, row: Int64, over generation: Int64, now: Timestamp) async throws
+        -> Bool
+    {
         false
     }
     func releaseRefresh(row: Int64, attempt: String, outcome: RefreshOutcome, now: Timestamp) async throws {}

@@ -38,16 +38,19 @@ struct RouteScenarioTests {
 
     @Test(arguments: [
         Scenario(
-            name: "passes the storage's bytes on", method: .get, uri: "/records?model=ticket", headers: connection, status: 200,
+            name: "passes the storage's bytes on", method: .get, uri: "/records?model=ticket", headers: connection,
+            status: 200,
             contains: [#"{"records":[{"id":"1","title":"dev-canary","n":1.0}],"next_cursor":null}"#]
         ),
         Scenario(
-            name: "wants both headers", method: .get, uri: "/records?model=Ticket", status: 400, contains: ["invalid_headers"],
+            name: "wants both headers", method: .get, uri: "/records?model=Ticket", status: 400,
+            contains: ["invalid_headers"],
             paths: [["provider-config-key"], ["connection-id"]]
         ),
         Scenario(
             name: "names everything that is wrong at once", method: .get,
-            uri: "/records?model=9x&limit=0&filter=new&modified_after=yesterday&cursor=&ids=", headers: connection, status: 400,
+            uri: "/records?model=9x&limit=0&filter=new&modified_after=yesterday&cursor=&ids=", headers: connection,
+            status: 400,
             contains: ["invalid_query_params"],
             paths: [["model"], ["cursor"], ["limit"], ["filter"], ["modified_after"], ["ids"]]
         ),
@@ -59,12 +62,14 @@ struct RouteScenarioTests {
             status: 400, contains: ["repeated_key"], paths: [["model"]]
         ),
         Scenario(
-            name: "refuses a page beyond the limit", method: .get, uri: "/records?model=A&limit=10001", headers: connection,
+            name: "refuses a page beyond the limit", method: .get, uri: "/records?model=A&limit=10001",
+            headers: connection,
             status: 400, paths: [["limit"]]
         ),
         Scenario(
             name: "refuses more than 100 ids", method: .get,
-            uri: "/records?model=A" + String(repeating: "&ids=x", count: 101), headers: connection, status: 400, paths: [["ids"]]
+            uri: "/records?model=A" + String(repeating: "&ids=x", count: 101), headers: connection, status: 400,
+            paths: [["ids"]]
         ),
         Scenario(
             name: "tells an unknown connection", method: .get, uri: "/records?model=A",
@@ -118,7 +123,8 @@ struct RouteScenarioTests {
     @Test(arguments: [
         Scenario(
             name: "lists without credentials", method: .get, uri: "/connections", status: 200,
-            contains: [#""connection_id":"c1""#, #""provider_config_key":"zendesk""#], excludes: ["access-canary", "theirs"]
+            contains: [#""connection_id":"c1""#, #""provider_config_key":"zendesk""#],
+            excludes: ["access-canary", "theirs"]
         ),
         Scenario(
             name: "filters by tag", method: .get, uri: "/connections?tags%5Bteam%5D=red", status: 200,
@@ -139,14 +145,17 @@ struct RouteScenarioTests {
             contains: ["refresh-canary", "access-canary-new"]
         ),
         Scenario(
-            name: "wants true or false", method: .get, uri: "/connections/c1?provider_config_key=zendesk&force_refresh=1",
+            name: "wants true or false", method: .get,
+            uri: "/connections/c1?provider_config_key=zendesk&force_refresh=1",
             status: 400, paths: [["force_refresh"]]
         ),
         Scenario(
-            name: "wants the integration", method: .get, uri: "/connections/c1", status: 400, paths: [["provider_config_key"]]
+            name: "wants the integration", method: .get, uri: "/connections/c1", status: 400,
+            paths: [["provider_config_key"]]
         ),
         Scenario(
-            name: "tells an unknown integration", method: .get, uri: "/connections/c1?provider_config_key=nope", status: 400,
+            name: "tells an unknown integration", method: .get, uri: "/connections/c1?provider_config_key=nope",
+            status: 400,
             contains: ["unknown_provider_config"]
         ),
         Scenario(
@@ -155,7 +164,8 @@ struct RouteScenarioTests {
         ),
         Scenario(
             name: "imports and generates an id", method: .post, uri: "/connections",
-            body: #"{"provider_config_key":"zendesk","credentials":{"type":"OAUTH2","access_token":"t","refresh_token":"r-canary"},"tags":{"Team":"x"},"metadata":{"a":1.50}}"#,
+            body:
+                #"{"provider_config_key":"zendesk","credentials":{"type":"OAUTH2","access_token":"t","refresh_token":"r-canary"},"tags":{"Team":"x"},"metadata":{"a":1.50}}"#,
             status: 201, contains: [#""tags":{"team":"x"}"#, #""metadata":{"a":1.50}"#, "-4"], excludes: ["r-canary"]
         ),
         Scenario(
@@ -169,13 +179,15 @@ struct RouteScenarioTests {
         ),
         Scenario(
             name: "names wrong types inside", method: .post, uri: "/connections",
-            body: #"{"provider_config_key":"zendesk","credentials":{},"end_user":{"id":7,"email":"x","colour":1},"webhook_url_override":"ftp://x"}"#,
+            body:
+                #"{"provider_config_key":"zendesk","credentials":{},"end_user":{"id":7,"email":"x","colour":1},"webhook_url_override":"ftp://x"}"#,
             status: 400,
             paths: [["end_user", "id"], ["end_user", "email"], ["end_user", "colour"], ["webhook_url_override"]]
         ),
         Scenario(
             name: "refuses tags that are not tags", method: .post, uri: "/connections",
-            body: #"{"provider_config_key":"zendesk","credentials":{},"tags":{"1a":"x","b":"","c":2,"D":"1","d":"2"}}"#, status: 400,
+            body: #"{"provider_config_key":"zendesk","credentials":{},"tags":{"1a":"x","b":"","c":2,"D":"1","d":"2"}}"#,
+            status: 400,
             paths: [["tags", "1a"], ["tags", "b"], ["tags", "c"], ["tags", "d"]]
         ),
         Scenario(
@@ -194,7 +206,8 @@ struct RouteScenarioTests {
         ),
         Scenario(
             name: "wants an id", method: .post, uri: "/connections/metadata",
-            body: #"{"connection_id":[],"provider_config_key":"zendesk","metadata":{}}"#, status: 400, paths: [["connection_id"]]
+            body: #"{"connection_id":[],"provider_config_key":"zendesk","metadata":{}}"#, status: 400,
+            paths: [["connection_id"]]
         ),
     ])
     func `answers connections`(scenario: Scenario) async throws {
@@ -264,30 +277,38 @@ struct RouteScenarioTests {
     @Test(arguments: [
         Scenario(
             name: "makes a session", method: .post, uri: "/connect/sessions",
-            body: #"{"end_user":{"id":"u","email":"a@b.example"},"allowed_integrations":["zendesk"],"allowed_origins":["https://app.example.com"],"connection_id":"mine","integrations_config_defaults":{"zendesk":{"user_scopes":"a,b","connection_config":{"subdomain":"acme"}}}}"#,
+            body:
+                #"{"end_user":{"id":"u","email":"a@b.example"},"allowed_integrations":["zendesk"],"allowed_origins":["https://app.example.com"],"connection_id":"mine","integrations_config_defaults":{"zendesk":{"user_scopes":"a,b","connection_config":{"subdomain":"acme"}}}}"#,
             status: 201,
-            contains: [#""connect_link":"http://localhost:3003/connect/terapi_connect_session_"#, "2027-01-15T08:30:00"]
+            contains: [
+                #""connect_link":"http://localhost:3003/connect/terapi_connect_session_"#, "2027-01-15T08:30:00",
+            ]
         ),
         Scenario(
-            name: "takes tags in place of an end user", method: .post, uri: "/connect/sessions", body: #"{"tags":{"a":"b"}}"#,
+            name: "takes tags in place of an end user", method: .post, uri: "/connect/sessions",
+            body: #"{"tags":{"a":"b"}}"#,
             status: 201
         ),
         Scenario(
-            name: "wants someone", method: .post, uri: "/connect/sessions", body: "{}", status: 400, paths: [["end_user"]]
+            name: "wants someone", method: .post, uri: "/connect/sessions", body: "{}", status: 400,
+            paths: [["end_user"]]
         ),
         Scenario(
             name: "names unknown integrations", method: .post, uri: "/connect/sessions",
-            body: #"{"tags":{"a":"b"},"allowed_integrations":["zendesk","nope"],"integrations_config_defaults":{"none":{}}}"#,
+            body:
+                #"{"tags":{"a":"b"},"allowed_integrations":["zendesk","nope"],"integrations_config_defaults":{"none":{}}}"#,
             status: 400, paths: [["allowed_integrations", "1"], ["integrations_config_defaults", "none"]]
         ),
         Scenario(
             name: "wants origins and not addresses", method: .post, uri: "/connect/sessions",
-            body: #"{"tags":{"a":"b"},"allowed_origins":["https://a.example/path","*","https://a@b.example"]}"#, status: 400,
+            body: #"{"tags":{"a":"b"},"allowed_origins":["https://a.example/path","*","https://a@b.example"]}"#,
+            status: 400,
             paths: [["allowed_origins", "0"], ["allowed_origins", "1"], ["allowed_origins", "2"]]
         ),
         Scenario(
             name: "names wrong fields deep inside", method: .post, uri: "/connect/sessions",
-            body: #"{"tags":{"a":"b"},"integrations_config_defaults":{"zendesk":{"user_scopes":1,"extra":2}}}"#, status: 400,
+            body: #"{"tags":{"a":"b"},"integrations_config_defaults":{"zendesk":{"user_scopes":1,"extra":2}}}"#,
+            status: 400,
             paths: [
                 ["integrations_config_defaults", "zendesk", "user_scopes"],
                 ["integrations_config_defaults", "zendesk", "extra"],
@@ -305,7 +326,8 @@ struct RouteScenarioTests {
     @Test func `lets the token of a session read that session and end it`() async throws {
         let world = World()
         let made = try await world.send(
-            .post, "/connect/sessions", bearer: world.devKey, body: #"{"end_user":{"id":"u1"},"allowed_integrations":["zendesk"]}"#
+            .post, "/connect/sessions", bearer: world.devKey,
+            body: #"{"end_user":{"id":"u1"},"allowed_integrations":["zendesk"]}"#
         )
         let text = try #require(made.json?["data"]?["token"]?.string)
         let token = try #require(Token(text, .connectSession))
@@ -344,13 +366,16 @@ struct RouteScenarioTests {
             name: "lists providers", method: .get, uri: "/providers?search=ZEN", status: 200,
             contains: [#""name":"zendesk""#, "https://example.com/zendesk"], excludes: ["keyed"]
         ),
-        Scenario(name: "tells an unknown provider", method: .get, uri: "/providers/nope", status: 404, contains: ["unknown_provider"]),
+        Scenario(
+            name: "tells an unknown provider", method: .get, uri: "/providers/nope", status: 404,
+            contains: ["unknown_provider"]),
         Scenario(
             name: "shows no secret unasked", method: .get, uri: "/integrations/zendesk", status: 200,
             contains: [#""unique_key":"zendesk""#], excludes: ["client-secret-canary", "webhook_url"]
         ),
         Scenario(
-            name: "shows what is included", method: .get, uri: "/integrations/zendesk?include=webhook&include=credentials",
+            name: "shows what is included", method: .get,
+            uri: "/integrations/zendesk?include=webhook&include=credentials",
             status: 200, contains: ["client-secret-canary", "http://localhost:3003/webhook/uuid-dev/zendesk"]
         ),
         Scenario(
@@ -359,7 +384,8 @@ struct RouteScenarioTests {
         ),
         Scenario(
             name: "makes an integration", method: .post, uri: "/integrations",
-            body: #"{"unique_key":"zd-2","provider":"zendesk","credentials":{"type":"OAUTH2","client_id":"i","client_secret":"s-canary","scopes":"read, write"}}"#,
+            body:
+                #"{"unique_key":"zd-2","provider":"zendesk","credentials":{"type":"OAUTH2","client_id":"i","client_secret":"s-canary","scopes":"read, write"}}"#,
             status: 200, contains: [#""display_name":"Zendesk""#], excludes: ["s-canary"]
         ),
         Scenario(
@@ -372,13 +398,17 @@ struct RouteScenarioTests {
         ),
         Scenario(
             name: "refuses credentials of another mode", method: .post, uri: "/integrations",
-            body: #"{"unique_key":"x","provider":"keyed","credentials":{"type":"OAUTH2","client_id":"i","client_secret":"s"}}"#,
+            body:
+                #"{"unique_key":"x","provider":"keyed","credentials":{"type":"OAUTH2","client_id":"i","client_secret":"s"}}"#,
             status: 400, paths: [["credentials", "type"]]
         ),
         Scenario(
             name: "names missing credentials", method: .post, uri: "/integrations",
             body: #"{"unique_key":"x","provider":"zendesk","credentials":{}}"#, status: 400,
-            paths: [["credentials", "type"], ["credentials", "type"], ["credentials", "client_id"], ["credentials", "client_secret"]]
+            paths: [
+                ["credentials", "type"], ["credentials", "type"], ["credentials", "client_id"],
+                ["credentials", "client_secret"],
+            ]
         ),
         Scenario(name: "tells an unknown integration", method: .get, uri: "/integrations/nope", status: 404),
         Scenario(
@@ -386,20 +416,24 @@ struct RouteScenarioTests {
             contains: [#""name":"tickets""#, #""runs":"every 5 minutes""#], excludes: ["code-canary"]
         ),
         Scenario(
-            name: "tells the status of syncs", method: .get, uri: "/sync/status?provider_config_key=zendesk&syncs=tickets::eu",
+            name: "tells the status of syncs", method: .get,
+            uri: "/sync/status?provider_config_key=zendesk&syncs=tickets::eu",
             status: 200, contains: [#""recordCount":{"Ticket":3}"#, #""status":"SUCCESS""#]
         ),
         Scenario(
-            name: "wants syncs", method: .get, uri: "/sync/status?provider_config_key=zendesk&syncs=a,b%20c", status: 400,
+            name: "wants syncs", method: .get, uri: "/sync/status?provider_config_key=zendesk&syncs=a,b%20c",
+            status: 400,
             paths: [["syncs"]]
         ),
         Scenario(
-            name: "wants an integration for a trigger", method: .post, uri: "/sync/trigger", body: #"{"syncs":[]}"#, status: 400,
+            name: "wants an integration for a trigger", method: .post, uri: "/sync/trigger", body: #"{"syncs":[]}"#,
+            status: 400,
             contains: ["missing_provider_config_key"]
         ),
         Scenario(
             name: "refuses two styles of one wish", method: .post, uri: "/sync/trigger",
-            body: #"{"provider_config_key":"zendesk","syncs":[],"opts":{},"full_resync":true}"#, status: 400, paths: [["opts"]]
+            body: #"{"provider_config_key":"zendesk","syncs":[],"opts":{},"full_resync":true}"#, status: 400,
+            paths: [["opts"]]
         ),
         Scenario(
             name: "names a wrong sync", method: .post, uri: "/sync/pause",
@@ -413,7 +447,8 @@ struct RouteScenarioTests {
         ),
         Scenario(
             name: "sets a frequency", method: .put, uri: "/sync/update-connection-frequency",
-            body: #"{"provider_config_key":"zendesk","connection_id":"c1","sync_name":"tickets","frequency":"every hour"}"#,
+            body:
+                #"{"provider_config_key":"zendesk","connection_id":"c1","sync_name":"tickets","frequency":"every hour"}"#,
             status: 200, contains: [#"{"frequency":"every hour"}"#]
         ),
         Scenario(
@@ -433,13 +468,15 @@ struct RouteScenarioTests {
         ),
         Scenario(
             name: "sets webhooks", method: .patch, uri: "/environment",
-            body: #"{"webhook":{"primary_url":"https://a.example/h","on_auth_creation":false},"default_origins":["http://localhost:8080"]}"#,
+            body:
+                #"{"webhook":{"primary_url":"https://a.example/h","on_auth_creation":false},"default_origins":["http://localhost:8080"]}"#,
             status: 200,
             contains: [#""primary_url":"https://a.example/h""#, #""on_auth_creation":false"#, "http://localhost:8080"]
         ),
         Scenario(
             name: "refuses wrong settings", method: .patch, uri: "/environment",
-            body: #"{"webhook":{"primary_url":"javascript:alert(1)","on_sync_error":"yes","x":1},"default_origins":"*"}"#,
+            body:
+                #"{"webhook":{"primary_url":"javascript:alert(1)","on_sync_error":"yes","x":1},"default_origins":"*"}"#,
             status: 400,
             paths: [
                 ["webhook", "primary_url"], ["webhook", "on_sync_error"], ["webhook", "x"], ["default_origins"],
@@ -507,5 +544,17 @@ struct RouteScenarioTests {
         #expect(triggered.selection.connectionID == "c1")
         #expect(triggered.reset == reset)
         #expect(triggered.emptyCache == emptyCache)
+        #expect(triggered.confirms == false)
+    }
+
+    @Test func `lets a person confirm that many records vanish`() async throws {
+        let world = World()
+
+        _ = try await world.send(
+            .post, "/sync/trigger", bearer: world.devKey, headers: HTTPFields(Self.connection),
+            body: #"{"syncs":["a"],"opts":{"confirm_deletions":true}}"#
+        )
+
+        #expect(world.engine.state.withLock { $0.triggered.first?.confirms } == true)
     }
 }

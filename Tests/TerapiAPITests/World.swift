@@ -30,6 +30,10 @@ struct World: Sendable {
     let clock = FixedClock()
 
     init(publicURL: String = "http://localhost:3003", maxBodyBytes: Int = 10_000_000) {
+        self.init(configuration: APIConfiguration(publicURL: publicURL, maxBodyBytes: maxBodyBytes))
+    }
+
+    init(configuration: APIConfiguration) {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         api = API(
@@ -37,7 +41,7 @@ struct World: Sendable {
                 settings: storage, connections: storage, records: storage, webhooks: storage, logs: storage,
                 providers: engine, connectFlow: engine, credentials: engine, syncControl: engine, clock: clock
             ),
-            configuration: APIConfiguration(publicURL: publicURL, maxBodyBytes: maxBodyBytes),
+            configuration: configuration,
             logger: logger
         )
         let dev = EnvironmentScope(environmentID: 1)
@@ -80,7 +84,8 @@ struct World: Sendable {
                         id: scope.environmentID, scope: scope, key: "zendesk", provider: "zendesk",
                         displayName: "Zendesk \(name)-canary",
                         credentials: IntegrationCredentials(
-                            type: "OAUTH2", clientID: "client", clientSecret: Secret("client-secret-canary"), scopes: ["read"]
+                            type: "OAUTH2", clientID: "client", clientSecret: Secret("client-secret-canary"),
+                            scopes: ["read"]
                         ),
                         createdAt: now, updatedAt: now
                     )
@@ -101,7 +106,8 @@ struct World: Sendable {
                 )
             )
             for (token, scope, scopes) in [
-                (devKey, dev, Set(APIScope.allCases)), (prodKey, prod, Set(APIScope.allCases)), (bareKey, dev, Set<APIScope>()),
+                (devKey, dev, Set(APIScope.allCases)), (prodKey, prod, Set(APIScope.allCases)),
+                (bareKey, dev, Set<APIScope>()),
             ] {
                 state.keys[token.hash] = APIKey(
                     id: state.row(), scope: scope, displayName: "key", scopes: scopes, createdAt: now, lastUsedAt: nil
@@ -144,7 +150,9 @@ struct World: Sendable {
         if body != nil, headers[.contentType] == nil { headers[.contentType] = "application/json" }
         let application = Application(responder: api.responder(routes: api.publicRoutes))
         return try await application.test(.router) { [headers] client in
-            try await client.execute(uri: uri, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) }) {
+            try await client.execute(
+                uri: uri, method: method, headers: headers, body: body.map { ByteBuffer(string: $0) }
+            ) {
                 Answer(status: $0.status.code, headers: $0.headers, body: String(buffer: $0.body))
             }
         }

@@ -5,25 +5,36 @@ import Testing
 
 struct ConnectionRequestTests {
     private func send(
-        _ request: ScriptRequest, _ provider: String = "github", config: JSONObject = [:],
-        credentials: Credentials = Sample.tokens, custom: JSONObject = [:], extra: String? = nil
+        _ request: ScriptRequest,
+        _ provider: String = "github",
+        config: JSONObject = [:],
+        credentials: Credentials = Sample.tokens,
+        custom: JSONObject = [:],
+        extra: String? = nil
     ) async throws -> OutboundRequest {
         let client = FakeClient()
         _ = try await Sample.requests(client, extra: extra).send(
-            request, access: Sample.access(provider, config: config, credentials: credentials, custom: custom))
+            request,
+            access: Sample.access(provider, config: config, credentials: credentials, custom: custom)
+        )
         return try #require(client.requests.first)
     }
 
-    private func get(_ endpoint: String, base: String? = nil, headers: [(name: String, value: String)] = []) -> ScriptRequest {
+    private func get(_ endpoint: String, base: String? = nil, headers: [(name: String, value: String)] = [])
+        -> ScriptRequest
+    {
         ScriptRequest(method: "get", endpoint: endpoint, baseURLOverride: base, headers: headers)
     }
 
     @Test(arguments: [
-        ("/user", "https://api.github.com/user"), ("user", "https://api.github.com/user"), ("", "https://api.github.com"),
+        ("/user", "https://api.github.com/user"), ("user", "https://api.github.com/user"),
+        ("", "https://api.github.com"),
         ("//evil.example/x", "https://api.github.com/evil.example/x"), ("/a?x=1", "https://api.github.com/a?x=1"),
         ("https://api.github.com/repos?page=2", "https://api.github.com/repos?page=2"),
-        ("https://api.github.com:443/x", "https://api.github.com:443/x"), ("@evil.example/", "https://api.github.com/@evil.example/"),
-        (".evil.example/", "https://api.github.com/.evil.example/"), (":80@evil.example/", "https://api.github.com/:80@evil.example/"),
+        ("https://api.github.com:443/x", "https://api.github.com:443/x"),
+        ("@evil.example/", "https://api.github.com/@evil.example/"),
+        (".evil.example/", "https://api.github.com/.evil.example/"),
+        (":80@evil.example/", "https://api.github.com/:80@evil.example/"),
     ])
     func `stays at the provider's origin`(endpoint: String, expected: String) async throws {
         let request = try await send(get(endpoint))
@@ -34,7 +45,8 @@ struct ConnectionRequestTests {
     }
 
     @Test(arguments: [
-        "https://evil.example/", "http://api.github.com/", "https://api.github.com:8443/", "https://api.github.com@evil.example/",
+        "https://evil.example/", "http://api.github.com/", "https://api.github.com:8443/",
+        "https://api.github.com@evil.example/",
         "https://api.github.com.evil.example/", "HTTPS://evil.example", "https://api.github.com\\@evil.example/",
     ])
     func `sends no credentials to another origin`(endpoint: String) async throws {
@@ -52,7 +64,8 @@ struct ConnectionRequestTests {
 
     @Test func `an uncontrolled fetch has no credentials`() async throws {
         let request = try await send(
-            ScriptRequest(method: "GET", endpoint: "https://other.example/a", query: [("q", "1")], isAuthorized: false))
+            ScriptRequest(method: "GET", endpoint: "https://other.example/a", query: [("q", "1")], isAuthorized: false)
+        )
 
         #expect(request.url == "https://other.example/a?q=1")
         #expect(request.headers.isEmpty)
@@ -60,7 +73,8 @@ struct ConnectionRequestTests {
 
     @Test func `query parameters replace those of the endpoint`() async throws {
         let request = try await send(
-            ScriptRequest(method: "GET", endpoint: "/a?page=1&keep=x%20y", query: [("page", "2"), ("f[a]", "ü &")]))
+            ScriptRequest(method: "GET", endpoint: "/a?page=1&keep=x%20y", query: [("page", "2"), ("f[a]", "ü &")])
+        )
 
         #expect(request.url == "https://api.github.com/a?keep=x%20y&page=2&f%5Ba%5D=%C3%BC%20%26")
     }
@@ -82,24 +96,43 @@ struct ConnectionRequestTests {
 
     private static let cases = [
         Case(
-            provider: "freshdesk", config: ["subdomain": "acme"],
-            credentials: .basic(username: "key", password: Secret("")), header: "authorization: Basic a2V5Olg=",
-            url: "https://acme.freshdesk.com/x"),
+            provider: "freshdesk",
+            config: ["subdomain": "acme"],
+            credentials: .basic(username: "key", password: Secret("")),
+            header: "authorization: Basic a2V5Olg=",
+            url: "https://acme.freshdesk.com/x"
+        ),
         Case(
-            provider: "sendgrid", config: [:], credentials: .apiKey(Secret("SG.1")),
-            header: "authorization: Bearer SG.1", url: "https://api.sendgrid.com/x"),
+            provider: "sendgrid",
+            config: [:],
+            credentials: .apiKey(Secret("SG.1")),
+            header: "authorization: Bearer SG.1",
+            url: "https://api.sendgrid.com/x"
+        ),
         Case(
-            provider: "shopify", config: ["subdomain": "shop"], credentials: Sample.tokens,
-            header: "x-shopify-access-token: old-access", url: "https://shop.myshopify.com/x"),
+            provider: "shopify",
+            config: ["subdomain": "shop"],
+            credentials: Sample.tokens,
+            header: "x-shopify-access-token: old-access",
+            url: "https://shop.myshopify.com/x"
+        ),
         Case(
-            provider: "trello", config: ["key": "k 1"], credentials: .apiKey(Secret("t&1")), header: nil,
-            url: "https://api.trello.com/x?key=k%201&token=t%261"),
+            provider: "trello",
+            config: ["key": "k 1"],
+            credentials: .apiKey(Secret("t&1")),
+            header: nil,
+            url: "https://api.trello.com/x?key=k%201&token=t%261"
+        ),
     ]
 
     @Test(arguments: cases)
     private func `authorises as the provider wants it`(expected: Case) async throws {
         let request = try await send(
-            get("/x"), expected.provider, config: expected.config, credentials: expected.credentials)
+            get("/x"),
+            expected.provider,
+            config: expected.config,
+            credentials: expected.credentials
+        )
 
         #expect(request.headers.map { "\($0.name): \($0.value)" } == [expected.header].compactMap(\.self))
         #expect(request.url == expected.url)
@@ -115,10 +148,24 @@ struct ConnectionRequestTests {
         let base: JSONObject = ["base_url": "https://api.any.example/v2/"]
         let key = Credentials.apiKey(Secret("k"))
 
-        let header = try await send(get("/x"), "api-key-header-generic", credentials: key, custom: base.merging(["header": "X-Key"]))
-        let query = try await send(get("/x"), "api-key-query-generic", credentials: key, custom: base.merging(["parameter": "key"]))
+        let header = try await send(
+            get("/x"),
+            "api-key-header-generic",
+            credentials: key,
+            custom: base.merging(["header": "X-Key"])
+        )
+        let query = try await send(
+            get("/x"),
+            "api-key-query-generic",
+            credentials: key,
+            custom: base.merging(["parameter": "key"])
+        )
         let basic = try await send(
-            get("/x"), "basic-generic", credentials: .basic(username: "u", password: Secret("p")), custom: base)
+            get("/x"),
+            "basic-generic",
+            credentials: .basic(username: "u", password: Secret("p")),
+            custom: base
+        )
 
         #expect(header.header("x-key") == "k" && header.header("authorization") == nil)
         #expect(query.url == "https://api.any.example/v2/x?key=k")
@@ -128,7 +175,10 @@ struct ConnectionRequestTests {
     @Test func `an end user cannot choose where the client secret goes`() throws {
         for provider in try ProviderCatalog.load().providers {
             for url in [provider.oauth2?.tokenURL, provider.oauth2?.refreshURL].compactMap(\.self) {
-                #expect(!url.hasPrefix("${connectionConfig") && !url.contains("://${connectionConfig.host"), "\(provider.name)")
+                #expect(
+                    !url.hasPrefix("${connectionConfig") && !url.contains("://${connectionConfig.host"),
+                    "\(provider.name)"
+                )
             }
         }
     }
@@ -143,8 +193,11 @@ struct ConnectionRequestTests {
             """
 
         let request = try await send(
-            ScriptRequest(method: "POST", endpoint: "/x", body: Array(#"{"b":1}"#.utf8)), "acme",
-            credentials: .apiKey(Secret("k")), extra: extra)
+            ScriptRequest(method: "POST", endpoint: "/x", body: Array(#"{"b":1}"#.utf8)),
+            "acme",
+            credentials: .apiKey(Secret("k")),
+            extra: extra
+        )
 
         #expect(request.text == #"{"api_key":"k","b":1}"#)
     }
@@ -179,7 +232,12 @@ struct ConnectionRequestTests {
         let client = FakeClient(status: 500)
 
         try await Sample.requests(client).verify(
-            Sample.access("api-key-generic", credentials: .apiKey(Secret("k")), custom: ["base_url": "https://a.example"]))
+            Sample.access(
+                "api-key-generic",
+                credentials: .apiKey(Secret("k")),
+                custom: ["base_url": "https://a.example"]
+            )
+        )
 
         #expect(client.requests.isEmpty)
     }

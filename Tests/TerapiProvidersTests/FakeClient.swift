@@ -40,7 +40,10 @@ enum Sample {
     static let now = FixedClock().now
 
     static func integration(
-        _ provider: String, secret: String = "top-secret", scopes: [String] = [], custom: JSONObject = [:]
+        _ provider: String,
+        secret: String = "top-secret",
+        scopes: [String] = [],
+        custom: JSONObject = [:]
     ) -> Integration {
         Integration(
             scope: EnvironmentScope(environmentID: 1),
@@ -48,7 +51,11 @@ enum Sample {
             provider: provider,
             displayName: provider,
             credentials: IntegrationCredentials(
-                type: "OAUTH2", clientID: "client-1", clientSecret: Secret(secret), scopes: scopes),
+                type: "OAUTH2",
+                clientID: "client-1",
+                clientSecret: Secret(secret),
+                scopes: scopes
+            ),
             custom: custom,
             createdAt: now,
             updatedAt: now
@@ -56,15 +63,27 @@ enum Sample {
     }
 
     static func access(
-        _ provider: String, config: JSONObject = [:], credentials: Credentials, custom: JSONObject = [:]
+        _ provider: String,
+        config: JSONObject = [:],
+        credentials: Credentials,
+        custom: JSONObject = [:]
     ) -> ConnectionAccess {
         ConnectionAccess(
-            integration: integration(provider, custom: custom), connectionID: "c", config: config, credentials: credentials)
+            integration: integration(provider, custom: custom),
+            connectionID: "c",
+            config: config,
+            credentials: credentials
+        )
     }
 
     static let tokens = Credentials.oauth2(
         OAuth2Credentials(
-            accessToken: Secret("old-access"), refreshToken: Secret("old-refresh"), expiresAt: now, scopes: ["read"]))
+            accessToken: Secret("old-access"),
+            refreshToken: Secret("old-refresh"),
+            expiresAt: now,
+            scopes: ["read"]
+        )
+    )
 
     static func requests(_ client: FakeClient, extra: String? = nil) throws -> ProviderRequests {
         let files = extra.map { [ProviderCatalog.File(path: "acme.yaml", name: "acme", text: $0)] } ?? []

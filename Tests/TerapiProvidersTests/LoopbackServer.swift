@@ -36,7 +36,7 @@ final class LoopbackServer: Sendable {
         let connections = Mutex(0)
     }
 
-    init(answer: @escaping @Sendable (Request) -> Answer) async throws {
+    init(host: String = "127.0.0.1", answer: @escaping @Sendable (Request) -> Answer) async throws {
         let recorded = Recorder()
         self.recorded = recorded
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -53,7 +53,7 @@ final class LoopbackServer: Sendable {
                     )
                 }
             }
-            .bind(host: "127.0.0.1", port: 0)
+            .bind(host: host, port: 0)
             .get()
     }
 

@@ -5,8 +5,11 @@ import Testing
 
 struct OAuth2Tests {
     private func authorization(
-        _ provider: String = "zendesk", config: JSONObject = ["subdomain": "acme"], scopes: [String] = ["read", "write"],
-        params: [String: String] = [:], extra: String? = nil
+        _ provider: String = "zendesk",
+        config: JSONObject = ["subdomain": "acme"],
+        scopes: [String] = ["read", "write"],
+        params: [String: String] = [:],
+        extra: String? = nil
     ) throws -> String {
         try Sample.requests(FakeClient(), extra: extra).authorizationURL(
             AuthorizationRequest(
@@ -35,9 +38,11 @@ struct OAuth2Tests {
     @Test func `sends the browser with state, scopes and the challenge of RFC 7636`() throws {
         let url = try authorization()
 
-        #expect(url == "https://acme.zendesk.com/oauth/authorizations/new?response_type=code&client_id=client-1"
-            + "&redirect_uri=http%3A%2F%2Flocalhost%3A3003%2Foauth%2Fcallback%2Fzendesk&scope=read%20write&state=state-1"
-            + "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256")
+        #expect(
+            url == "https://acme.zendesk.com/oauth/authorizations/new?response_type=code&client_id=client-1"
+                + "&redirect_uri=http%3A%2F%2Flocalhost%3A3003%2Foauth%2Fcallback%2Fzendesk&scope=read%20write&state=state-1"
+                + "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+        )
         #expect(!url.contains("top-secret"))
     }
 
@@ -70,13 +75,22 @@ struct OAuth2Tests {
         #expect(error?.issues.first?.path == ["connection_config", "subdomain"])
     }
 
-    private func exchange(_ client: FakeClient, _ provider: String = "zendesk", query: [String: String] = ["code": "code-1"], extra: String? = nil)
+    private func exchange(
+        _ client: FakeClient,
+        _ provider: String = "zendesk",
+        query: [String: String] = ["code": "code-1"],
+        extra: String? = nil
+    )
         async throws -> NewCredentials
     {
         try await Sample.requests(client, extra: extra).exchange(
             CodeExchange(
-                integration: Sample.integration(provider), config: ["subdomain": "acme"], redirectURI: "http://r/cb",
-                codeVerifier: Secret("verifier-1"), callbackQuery: query),
+                integration: Sample.integration(provider),
+                config: ["subdomain": "acme"],
+                redirectURI: "http://r/cb",
+                codeVerifier: Secret("verifier-1"),
+                callbackQuery: query
+            ),
             now: Sample.now
         )
     }
@@ -88,8 +102,10 @@ struct OAuth2Tests {
 
         let request = try #require(client.requests.first)
         #expect(request.url == "https://acme.zendesk.com/oauth/tokens")
-        #expect(request.text == "grant_type=authorization_code&code=code-1&redirect_uri=http%3A%2F%2Fr%2Fcb"
-            + "&code_verifier=verifier-1&expires_in=1800&client_id=client-1&client_secret=top-secret")
+        #expect(
+            request.text == "grant_type=authorization_code&code=code-1&redirect_uri=http%3A%2F%2Fr%2Fcb"
+                + "&code_verifier=verifier-1&expires_in=1800&client_id=client-1&client_secret=top-secret"
+        )
         #expect(request.purpose == .token && request.timeout == .seconds(15))
         guard case .never = request.redirects, case .oauth2(let tokens) = new.credentials else {
             Issue.record("redirects or credentials")
@@ -133,7 +149,8 @@ struct OAuth2Tests {
 
     @Test func `finds a token that stands elsewhere and takes metadata along`() async throws {
         let client = FakeClient(#"{"ok":true,"authed_user":{"access_token":"xoxp"},"team":{"id":"T1"}}"#)
-        let lines = "alternate_access_token_response_path: authed_user\ntoken_response_metadata: [team.id]\nredirect_uri_metadata: [shop]"
+        let lines =
+            "alternate_access_token_response_path: authed_user\ntoken_response_metadata: [team.id]\nredirect_uri_metadata: [shop]"
 
         let new = try await exchange(client, "acme", query: ["code": "c", "shop": "s"], extra: acme(lines))
 
@@ -146,14 +163,25 @@ struct OAuth2Tests {
     }
 
     @Test(arguments: [
-        (["error": "access_denied", "error_description": "The person said no"], 200, "{}", "access_denied: The person said no"),
+        (
+            ["error": "access_denied", "error_description": "The person said no"], 200, "{}",
+            "access_denied: The person said no"
+        ),
         (["state": "x"], 200, "{}", "without a code"),
-        (["code": "c"], 400, #"{"error":"invalid_grant","error_description":"code code-1 was used with top-secret"}"#, "invalid_grant"),
+        (
+            ["code": "c"], 400,
+            #"{"error":"invalid_grant","error_description":"code code-1 was used with top-secret"}"#, "invalid_grant"
+        ),
         (["code": "c"], 200, #"{"error":"bad_verification_code"}"#, "bad_verification_code"),
         (["code": "c"], 500, "<html>top-secret</html>", "it answered 500"),
         (["code": "c"], 200, #"{"ok":false,"error":"invalid_code"}"#, "invalid_code"),
     ])
-    func `says what the provider said, without secrets`(query: [String: String], status: Int, body: String, part: String) async throws {
+    func `says what the provider said, without secrets`(
+        query: [String: String],
+        status: Int,
+        body: String,
+        part: String
+    ) async throws {
         let error = await #expect(throws: TerapiError.self) {
             _ = try await exchange(FakeClient(status: status, body), "github", query: query)
         }
@@ -169,15 +197,18 @@ struct OAuth2Tests {
         let client = FakeClient("not even JSON")
 
         let reply = await (try Sample.requests(client)).sendRefresh(
-            Sample.access("zendesk", config: ["subdomain": "acme"], credentials: Sample.tokens))
+            Sample.access("zendesk", config: ["subdomain": "acme"], credentials: Sample.tokens)
+        )
 
         guard case .answer(let answer) = reply else {
             Issue.record("\(reply)")
             return
         }
         #expect(answer.body == Array("not even JSON".utf8))
-        #expect(client.requests.first?.text == "grant_type=refresh_token&refresh_token=old-refresh&expires_in=1800"
-            + "&client_id=client-1&client_secret=top-secret")
+        #expect(
+            client.requests.first?.text == "grant_type=refresh_token&refresh_token=old-refresh&expires_in=1800"
+                + "&client_id=client-1&client_secret=top-secret"
+        )
     }
 
     @Test func `a refresh goes to the refresh URL and uses the connection's own client`() async throws {
@@ -192,14 +223,18 @@ struct OAuth2Tests {
     }
 
     @Test(arguments: [
-        (OutboundFailure.Outcome.notSent, TerapiError.Code.providerUnreachable, true), (.unknown, .providerUnreachable, false),
+        (OutboundFailure.Outcome.notSent, TerapiError.Code.providerUnreachable, true),
+        (.unknown, .providerUnreachable, false),
         (.unknown, .providerError, false), (.notSent, .outboundRefused, true),
     ])
-    func `knows whether a refresh has left`(outcome: OutboundFailure.Outcome, code: TerapiError.Code, isNotSent: Bool) async throws {
+    func `knows whether a refresh has left`(outcome: OutboundFailure.Outcome, code: TerapiError.Code, isNotSent: Bool)
+        async throws
+    {
         let client = FakeClient { _ in throw TerapiError(code, "x", cause: OutboundFailure(outcome, "x")) }
 
         let reply = await (try Sample.requests(client)).sendRefresh(
-            Sample.access("zendesk", config: ["subdomain": "acme"], credentials: Sample.tokens))
+            Sample.access("zendesk", config: ["subdomain": "acme"], credentials: Sample.tokens)
+        )
 
         switch reply {
         case .notSent: #expect(isNotSent)
@@ -211,7 +246,9 @@ struct OAuth2Tests {
     @Test func `a refresh that cannot be written is not sent`() async throws {
         let client = FakeClient()
 
-        let reply = await (try Sample.requests(client)).sendRefresh(Sample.access("zendesk", credentials: Sample.tokens))
+        let reply = await (try Sample.requests(client)).sendRefresh(
+            Sample.access("zendesk", credentials: Sample.tokens)
+        )
 
         guard case .notSent = reply else {
             Issue.record("\(reply)")
@@ -223,19 +260,24 @@ struct OAuth2Tests {
     enum Class: String, Sendable { case refreshed, invalidGrant, invalidClient, retryLater }
 
     @Test(arguments: [
-        (200, #"{"access_token":"a"}"#, Class.refreshed), (201, #"{"access_token":"a","refresh_token":"b"}"#, .refreshed),
+        (200, #"{"access_token":"a"}"#, Class.refreshed),
+        (201, #"{"access_token":"a","refresh_token":"b"}"#, .refreshed),
         (200, "access_token=a&expires_in=3600", .refreshed), (200, #"{"access_token":""}"#, .retryLater),
         (200, "{}", .retryLater), (200, "", .retryLater), (200, "<html>maintenance</html>", .retryLater),
         (200, #"["access_token"]"#, .retryLater), (200, #"{"access_token":5}"#, .retryLater),
-        (200, #"{"error":"bad_refresh_token"}"#, .invalidGrant), (200, #"{"ok":false,"error":"invalid_refresh_token"}"#, .invalidGrant),
-        (200, #"{"ok":false,"error":"token_revoked"}"#, .invalidGrant), (400, #"{"error":"invalid_grant"}"#, .invalidGrant),
+        (200, #"{"error":"bad_refresh_token"}"#, .invalidGrant),
+        (200, #"{"ok":false,"error":"invalid_refresh_token"}"#, .invalidGrant),
+        (200, #"{"ok":false,"error":"token_revoked"}"#, .invalidGrant),
+        (400, #"{"error":"invalid_grant"}"#, .invalidGrant),
         (401, #"{"error":"invalid_grant"}"#, .invalidGrant), (403, #"{"error":"invalid_grant"}"#, .invalidGrant),
         (400, "error=invalid_grant&error_description=x", .invalidGrant),
         (400, #"{"error":{"code":"invalid_grant","message":"x"}}"#, .invalidGrant),
         (500, #"{"error":"invalid_grant"}"#, .retryLater), (503, #"{"error":"invalid_grant"}"#, .retryLater),
         (429, #"{"error":"invalid_grant"}"#, .retryLater), (400, #"{"error":"invalid_client"}"#, .invalidClient),
-        (401, #"{"error":"invalid_client"}"#, .invalidClient), (401, "", .invalidClient), (401, "<html>", .invalidClient),
-        (400, #"{"error":"unauthorized_client"}"#, .invalidClient), (200, #"{"error":"incorrect_client_credentials"}"#, .invalidClient),
+        (401, #"{"error":"invalid_client"}"#, .invalidClient), (401, "", .invalidClient),
+        (401, "<html>", .invalidClient),
+        (400, #"{"error":"unauthorized_client"}"#, .invalidClient),
+        (200, #"{"error":"incorrect_client_credentials"}"#, .invalidClient),
         (400, #"{"error":"invalid_request"}"#, .retryLater), (400, #"{"error":"unsupported_grant_type"}"#, .retryLater),
         (400, #"{"error":"invalid_scope"}"#, .retryLater), (400, #"{"error":"temporarily_unavailable"}"#, .retryLater),
         (400, "", .retryLater), (400, "Bad Request", .retryLater), (400, #"{"message":"invalid_grant"}"#, .retryLater),
@@ -247,12 +289,13 @@ struct OAuth2Tests {
         let access = Sample.access("github", credentials: Sample.tokens)
         let answer = RefreshAnswer(status: status, contentType: "", retryAfter: "7", body: Array(body.utf8))
 
-        let found: Class = switch try Sample.requests(FakeClient()).readRefresh(answer, access: access, now: Sample.now) {
-        case .refreshed: .refreshed
-        case .invalidGrant: .invalidGrant
-        case .invalidClient: .invalidClient
-        case .retryLater: .retryLater
-        }
+        let found: Class =
+            switch try Sample.requests(FakeClient()).readRefresh(answer, access: access, now: Sample.now) {
+            case .refreshed: .refreshed
+            case .invalidGrant: .invalidGrant
+            case .invalidClient: .invalidClient
+            case .retryLater: .retryLater
+            }
 
         #expect(found == expected)
     }
@@ -280,7 +323,12 @@ struct OAuth2Tests {
         let body = #"{"error":"invalid_grant","error_description":"token old-refresh of top-secret is unknown"}"#
         let answer = RefreshAnswer(status: 400, contentType: "", retryAfter: nil, body: Array(body.utf8))
 
-        guard case .invalidGrant(let text) = try Sample.requests(FakeClient()).readRefresh(answer, access: access, now: Sample.now)
+        guard
+            case .invalidGrant(let text) = try Sample.requests(FakeClient()).readRefresh(
+                answer,
+                access: access,
+                now: Sample.now
+            )
         else {
             Issue.record("another class")
             return

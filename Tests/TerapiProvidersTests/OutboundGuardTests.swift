@@ -31,7 +31,9 @@ struct OutboundGuardTests {
     func `refuses a name when any of its addresses is forbidden`(addresses: [String]) async throws {
         let outboundGuard = OutboundGuard(resolver: StubResolver(addresses))
 
-        let error = await #expect(throws: TerapiError.self) { try await outboundGuard.target("https://api.example.com/") }
+        let error = await #expect(throws: TerapiError.self) {
+            try await outboundGuard.target("https://api.example.com/")
+        }
 
         #expect(error?.code == .outboundRefused)
         #expect(error?.message.contains("api.example.com") == true)
@@ -41,7 +43,9 @@ struct OutboundGuardTests {
 
     @Test func `judges a name that changes its address at every use`() async throws {
         let outboundGuard = OutboundGuard(
-            resolver: StubResolver(["93.184.216.34"], ["169.254.169.254"]), lifetime: .zero)
+            resolver: StubResolver(["93.184.216.34"], ["169.254.169.254"]),
+            lifetime: .zero
+        )
 
         let first = try await outboundGuard.target("https://rebind.example.com/")
 

@@ -32,10 +32,19 @@ struct ProviderCatalogTests {
 
     @Test(arguments: [
         ("auth_mode: OAUTH3", "acme.yaml:4:12: \"auth_mode\": expected one of"),
-        ("auth_mode: NONE\nauthorisation_url: x", "acme.yaml:5:1: Unknown key \"authorisation_url\". Did you mean \"authorization_url\"?"),
-        ("auth_mode: NONE\nproxy:\n  base_ulr: x", "acme.yaml:6:3: Unknown key \"proxy.base_ulr\". Did you mean \"base_url\"?"),
+        (
+            "auth_mode: NONE\nauthorisation_url: x",
+            "acme.yaml:5:1: Unknown key \"authorisation_url\". Did you mean \"authorization_url\"?"
+        ),
+        (
+            "auth_mode: NONE\nproxy:\n  base_ulr: x",
+            "acme.yaml:6:3: Unknown key \"proxy.base_ulr\". Did you mean \"base_url\"?"
+        ),
         ("auth_mode: NONE\nproxy: x", "acme.yaml:5:8: \"proxy\": expected a map, found \"x\"."),
-        ("auth_mode: NONE\ndisable_pkce: maybe", "acme.yaml:5:15: \"disable_pkce\": expected true or false, found \"maybe\"."),
+        (
+            "auth_mode: NONE\ndisable_pkce: maybe",
+            "acme.yaml:5:15: \"disable_pkce\": expected true or false, found \"maybe\"."
+        ),
         ("auth_mode: NONE\ndefault_scopes: a,b", "expected a list of text, found \"a,b\"."),
         ("auth_mode: NONE\ntoken_expiration_buffer: '30'", "expected a whole number"),
         ("auth_mode: NONE\nrotation: sometimes", "acme.yaml:5:11: \"rotation\": expected one of static"),
@@ -45,7 +54,10 @@ struct ProviderCatalogTests {
         ("alias: nowhere", "names no provider"),
         ("alias: acme", "leads back to itself"),
         ("auth_mode: NONE\nauth_mode: NONE", "acme.yaml"),
-        ("auth_mode: NONE\nproxy:\n  retry:\n    afer: [x]", "acme.yaml:7:5: Unknown key \"proxy.retry.afer\". Did you mean"),
+        (
+            "auth_mode: NONE\nproxy:\n  retry:\n    afer: [x]",
+            "acme.yaml:7:5: Unknown key \"proxy.retry.afer\". Did you mean"
+        ),
         ("auth_mode: NONE\nconnection_config:\n  host: {title: 5}", "\"connection_config.host.title\": expected text"),
     ])
     func `says where a mistake is and what was expected`(lines: String, expected: String) throws {
@@ -57,13 +69,14 @@ struct ProviderCatalogTests {
     }
 
     @Test func `what has no effect yet is said`() throws {
-        let text = head + """
-            auth_mode: TWO_STEP
-            token_url: https://a.example/token
-            post_connection_script: acmePostConnection
-            proxy:
-              headers: {x-sig: "${ed25519Sign(${credentials.key})}"}
-            """
+        let text =
+            head + """
+                auth_mode: TWO_STEP
+                token_url: https://a.example/token
+                post_connection_script: acmePostConnection
+                proxy:
+                  headers: {x-sig: "${ed25519Sign(${credentials.key})}"}
+                """
 
         let warnings = try catalog(text).warnings.map(\.description)
 
@@ -76,8 +89,12 @@ struct ProviderCatalogTests {
         let files = [
             ("c", "alias: b\ndisplay_name: C\nproxy: {base_url: 'https://c.example'}"),
             ("b", "alias: a\ndisplay_name: B\nscope_separator: ','"),
-            ("a", head + "auth_mode: OAUTH2\nauthorization_url: https://a.example/auth\ntoken_url: https://a.example/token\n"
-                + "proxy: {base_url: 'https://a.example', headers: {x: y}}"),
+            (
+                "a",
+                head
+                    + "auth_mode: OAUTH2\nauthorization_url: https://a.example/auth\ntoken_url: https://a.example/token\n"
+                    + "proxy: {base_url: 'https://a.example', headers: {x: y}}"
+            ),
         ].map { ProviderCatalog.File(path: "\($0.0).yaml", name: $0.0, text: $0.1) }
 
         let catalog = try ProviderCatalog(files: files)
@@ -92,7 +109,11 @@ struct ProviderCatalogTests {
 
     @Test func `a later file replaces a built-in one`() throws {
         let files = ["First", "Second"].map {
-            ProviderCatalog.File(path: "acme.yaml", name: "acme", text: "auth_mode: NONE\ncategories: []\ndocs: x\ndisplay_name: \($0)")
+            ProviderCatalog.File(
+                path: "acme.yaml",
+                name: "acme",
+                text: "auth_mode: NONE\ncategories: []\ndocs: x\ndisplay_name: \($0)"
+            )
         }
 
         let catalog = try ProviderCatalog(files: files)
@@ -105,7 +126,9 @@ struct ProviderCatalogTests {
         ("{grace: 30}", .grace(.seconds(30))),
     ])
     func `reads the kind of rotation`(text: String, expected: Provider.Rotation) throws {
-        let file = head + "auth_mode: OAUTH2\nauthorization_url: https://a.example\ntoken_url: https://a.example\nrotation: \(text)"
+        let file =
+            head
+            + "auth_mode: OAUTH2\nauthorization_url: https://a.example\ntoken_url: https://a.example\nrotation: \(text)"
 
         let provider = try catalog(file).provider("acme")
 

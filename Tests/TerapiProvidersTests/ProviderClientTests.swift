@@ -13,14 +13,22 @@ struct ProviderClientTests {
     ) throws -> ProviderClient {
         let allowed = try allowed ?? loopback()
         return ProviderClient(
-            guardedBy: OutboundGuard(allowed: allowed, resolver: resolver, lifetime: .zero), capacity: capacity)
+            guardedBy: OutboundGuard(allowed: allowed, resolver: resolver, lifetime: .zero),
+            capacity: capacity
+        )
     }
 
     private func get(_ url: String, headers: [(name: String, value: String)] = [], limit: Int = 50_000_000)
         -> OutboundRequest
     {
         OutboundRequest(
-            method: "GET", url: url, headers: headers, timeout: .seconds(10), purpose: .proxy, maxAnswerBytes: limit)
+            method: "GET",
+            url: url,
+            headers: headers,
+            timeout: .seconds(10),
+            purpose: .proxy,
+            maxAnswerBytes: limit
+        )
     }
 
     private func code(_ body: () async throws -> Void) async -> TerapiError? {
@@ -137,7 +145,9 @@ struct ProviderClientTests {
     @Test func `a redirect to a forbidden place is refused`() async throws {
         let canary = try await LoopbackServer { _ in .http(200) }
         let port = canary.port
-        for location in ["http://169.254.169.254/", "http://127.0.0.2:\(port)/", "//[::1]/", "http://0x7f000002/", "file:///x"] {
+        for location in [
+            "http://169.254.169.254/", "http://127.0.0.2:\(port)/", "//[::1]/", "http://0x7f000002/", "file:///x",
+        ] {
             let server = try await LoopbackServer { _ in .http(302, headers: [("Location", location)]) }
             let client = try client(allowed: [try #require(CIDR("127.0.0.1/32"))])
 
@@ -158,9 +168,13 @@ struct ProviderClientTests {
         let client = try client()
 
         let response = try await client.send(
-            get(server.url, headers: [
-                ("Authorization", "Bearer secret"), ("Cookie", "a=b"), ("X-Api-Key", "secret"), ("Accept", "text/csv"),
-            ])
+            get(
+                server.url,
+                headers: [
+                    ("Authorization", "Bearer secret"), ("Cookie", "a=b"), ("X-Api-Key", "secret"),
+                    ("Accept", "text/csv"),
+                ]
+            )
         )
 
         let headers = try #require(other.requests.first).headers
@@ -172,11 +186,14 @@ struct ProviderClientTests {
         await other.close()
     }
 
-    @Test func `the same origin gets the credentials again, and a provider that asks for it the other one too`() async throws {
+    @Test func `the same origin gets the credentials again, and a provider that asks for it the other one too`()
+        async throws
+    {
         let other = try await LoopbackServer { _ in .http(200) }
         let location = other.url
         let server = try await LoopbackServer { request in
-            request.target == "/a" ? .http(307, headers: [("Location", "/b")])
+            request.target == "/a"
+                ? .http(307, headers: [("Location", "/b")])
                 : request.target == "/b" ? .http(200) : .http(302, headers: [("Location", location)])
         }
         let client = try client()
@@ -201,7 +218,8 @@ struct ProviderClientTests {
         let client = try client()
 
         let response = try await client.send(
-            OutboundRequest(method: "POST", url: server.url, body: Array("client_secret=x".utf8), purpose: .proxy))
+            OutboundRequest(method: "POST", url: server.url, body: Array("client_secret=x".utf8), purpose: .proxy)
+        )
 
         #expect(response.status == 307)
         #expect(other.connectionCount == 0)
@@ -210,16 +228,25 @@ struct ProviderClientTests {
         await other.close()
     }
 
-    @Test(arguments: [(301, "POST", "GET"), (302, "POST", "GET"), (303, "PUT", "GET"), (307, "POST", "POST"),
-        (308, "PUT", "PUT"), (303, "HEAD", "HEAD"), (302, "PUT", "PUT")])
+    @Test(arguments: [
+        (301, "POST", "GET"), (302, "POST", "GET"), (303, "PUT", "GET"), (307, "POST", "POST"),
+        (308, "PUT", "PUT"), (303, "HEAD", "HEAD"), (302, "PUT", "PUT"),
+    ])
     func `a redirect keeps or changes the method`(status: Int, method: String, expected: String) async throws {
         let server = try await LoopbackServer { request in
             request.target == "/end" ? .http(200) : .http(status, headers: [("Location", "/end")])
         }
         let client = try client()
 
-        _ = try await client.send(OutboundRequest(
-            method: method, url: server.url, body: method == "HEAD" ? nil : [65], timeout: .seconds(5), purpose: .proxy))
+        _ = try await client.send(
+            OutboundRequest(
+                method: method,
+                url: server.url,
+                body: method == "HEAD" ? nil : [65],
+                timeout: .seconds(5),
+                purpose: .proxy
+            )
+        )
 
         #expect(server.requests.last?.method == expected)
         #expect(server.requests.last?.body == (expected == method && method != "HEAD" ? [65] : []))
@@ -256,17 +283,22 @@ struct ProviderClientTests {
     // MARK: Bad requests
 
     @Test(arguments: [
-        ("GET /evil HTTP/1.1\r\nX: y", "/", "X-Ok", "1"), ("GET", "/a\r\nX: y", "X-Ok", "1"), ("GET", "/", "X-A\r\nB", "1"),
-        ("GET", "/", "X-Ok", "1\r\nX-Evil: 2"), ("GET", "/", "X-Ok", "1\u{0}"), ("GET", "/", "", "1"), ("", "/", "X", "1"),
+        ("GET /evil HTTP/1.1\r\nX: y", "/", "X-Ok", "1"), ("GET", "/a\r\nX: y", "X-Ok", "1"),
+        ("GET", "/", "X-A\r\nB", "1"),
+        ("GET", "/", "X-Ok", "1\r\nX-Evil: 2"), ("GET", "/", "X-Ok", "1\u{0}"), ("GET", "/", "", "1"),
+        ("", "/", "X", "1"),
         ("CONNECT", "/", "X", "1"), ("GET", "/", "X Y", "1"),
     ])
-    func `nothing that could split a request is sent`(method: String, path: String, name: String, value: String) async throws {
+    func `nothing that could split a request is sent`(method: String, path: String, name: String, value: String)
+        async throws
+    {
         let server = try await LoopbackServer { _ in .http(200) }
         let client = try client()
 
         let error = await code {
             _ = try await client.send(
-                OutboundRequest(method: method, url: server.url + path, headers: [(name, value)], purpose: .proxy))
+                OutboundRequest(method: method, url: server.url + path, headers: [(name, value)], purpose: .proxy)
+            )
         }
 
         #expect(error.map(OutboundFailure.outcome(of:)) == .notSent)
@@ -278,7 +310,8 @@ struct ProviderClientTests {
     // MARK: Hostile answers
 
     @Test(arguments: [
-        "an endless body", "an endless chunked body", "endless headers", "a length beyond the limit", "a body that ends early",
+        "an endless body", "an endless chunked body", "endless headers", "a length beyond the limit",
+        "a body that ends early", "a body that stops",
         "no answer", "a hang-up", "no HTTP", "a chunk size that overflows", "a flood of 1xx", "damaged gzip",
     ])
     func `is contained and said`(kind: String) async throws {
@@ -288,9 +321,14 @@ struct ProviderClientTests {
             switch kind {
             case "an endless body": .endless(Array((ok + "\r\n").utf8), zeros)
             case "an endless chunked body":
-                .endless(Array((ok + "Transfer-Encoding: chunked\r\n\r\n").utf8), Array("10000\r\n".utf8) + zeros + [13, 10])
-            case "endless headers": .endless(Array(ok.utf8), Array("X-A: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n".utf8))
+                .endless(
+                    Array((ok + "Transfer-Encoding: chunked\r\n\r\n").utf8),
+                    Array("10000\r\n".utf8) + zeros + [13, 10]
+                )
+            case "endless headers":
+                .endless(Array(ok.utf8), Array("X-A: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n".utf8))
             case "a length beyond the limit": .raw(Array((ok + "Content-Length: 99999999\r\n\r\n").utf8), closes: false)
+            case "a body that stops": .raw(Array((ok + "Content-Length: 100\r\n\r\nabc").utf8), closes: false)
             case "a body that ends early": .raw(Array((ok + "Content-Length: 100\r\n\r\nabc").utf8))
             case "no answer": .silence
             case "a hang-up": .hangUp
@@ -338,7 +376,8 @@ struct ProviderClientTests {
     }
 
     @Test func `a kept connection that was closed meanwhile costs no request`() async throws {
-        let server = try await LoopbackServer { _ in .raw(Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8)) }
+        let server = try await LoopbackServer { _ in .raw(Array("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".utf8))
+        }
         let client = try client()
 
         for _ in 1...10 { #expect(try await client.send(get(server.url)).status == 200) }
@@ -361,15 +400,46 @@ struct ProviderClientTests {
         await server.close()
     }
 
+    @Test func `the length that HEAD announces is not held against it`() async throws {
+        let server = try await LoopbackServer { _ in
+            .raw(Array("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".utf8), closes: false)
+        }
+        let client = try client()
+        var request = get(server.url)
+        request.method = "HEAD"
+
+        let response = try await client.send(request)
+
+        #expect(response.status == 200 && response.body.isEmpty)
+        await client.close()
+        await server.close()
+    }
+
+    @Test func `reaches IPv6 by its address and by a name`() async throws {
+        let server = try await LoopbackServer(host: "::1") { _ in .http(200) }
+        let client = try client(resolver: StubResolver(["::1"]))
+
+        let direct = try await client.send(get("http://[::1]:\(server.port)/a"))
+        let named = try await client.send(get("http://six.example:\(server.port)/b"))
+
+        #expect([direct.status, named.status] == [200, 200])
+        #expect(server.requests.map { $0.headers["host"] } == ["[::1]:\(server.port)", "six.example:\(server.port)"])
+        await client.close()
+        await server.close()
+    }
+
     @Test(arguments: ["gzip", "deflate", "raw deflate", "two members"])
     func `decompresses`(kind: String) async throws {
         let text = Array(String(repeating: "hello terapi ", count: 1000).utf8)
-        let body = switch kind {
-        case "gzip": Deflate.compress(text, windowBits: 31)
-        case "deflate": Deflate.compress(text, windowBits: 15)
-        case "raw deflate": Deflate.compress(text, windowBits: -15)
-        default: Deflate.compress(Array(text[..<6000]), windowBits: 31) + Deflate.compress(Array(text[6000...]), windowBits: 31)
-        }
+        let body =
+            switch kind {
+            case "gzip": Deflate.compress(text, windowBits: 31)
+            case "deflate": Deflate.compress(text, windowBits: 15)
+            case "raw deflate": Deflate.compress(text, windowBits: -15)
+            default:
+                Deflate.compress(Array(text[..<6000]), windowBits: 31)
+                    + Deflate.compress(Array(text[6000...]), windowBits: 31)
+            }
         let encoding = kind.hasSuffix("deflate") ? "deflate" : "gzip"
         let server = try await LoopbackServer { _ in .http(200, headers: [("Content-Encoding", encoding)], body: body) }
         let client = try client()

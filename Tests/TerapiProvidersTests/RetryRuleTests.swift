@@ -7,8 +7,13 @@ struct RetryRuleTests {
     private let now = Sample.now
 
     private func step(
-        _ status: Int, headers: [(name: String, value: String)] = [], body: String = "", attempt: Int = 1, retries: Int = 0,
-        retryOn: [Int] = [], retry: Provider.Retry = Provider.Retry()
+        _ status: Int,
+        headers: [(name: String, value: String)] = [],
+        body: String = "",
+        attempt: Int = 1,
+        retries: Int = 0,
+        retryOn: [Int] = [],
+        retry: Provider.Retry = Provider.Retry()
     ) -> RequestStep {
         RetryRule(retry: retry).step(
             after: ScriptResponse(status: status, headers: headers, body: Array(body.utf8)),
@@ -19,8 +24,10 @@ struct RetryRuleTests {
     }
 
     @Test(arguments: [
-        (200, 0, RequestStep.answer), (304, 3, .answer), (400, 3, .answer), (404, 3, .answer), (401, 0, .refreshCredentials),
-        (403, 3, .answer), (500, 0, .answer), (500, 1, .retry(after: .seconds(3))), (503, 1, .retry(after: .seconds(3))),
+        (200, 0, RequestStep.answer), (304, 3, .answer), (400, 3, .answer), (404, 3, .answer),
+        (401, 0, .refreshCredentials),
+        (403, 3, .answer), (500, 0, .answer), (500, 1, .retry(after: .seconds(3))),
+        (503, 1, .retry(after: .seconds(3))),
         (429, 0, .retry(after: .seconds(3))),
     ])
     func `without a word of the provider`(status: Int, retries: Int, expected: RequestStep) {
@@ -32,11 +39,15 @@ struct RetryRuleTests {
         #expect(step(429, attempt: attempt) == .retry(after: .seconds(seconds)))
     }
 
-    @Test(arguments: [
-        ("7", 7), ("0", 0), ("1.5", 1.5), ("Tue, 14 Nov 2023 22:14:20 GMT", 60), ("1700000060", 60), ("1700000060000", 60),
-        ("2023-11-14T22:14:20Z", 60), ("Sun, 06 Nov 1994 08:49:37 GMT", 0), ("99999999", 86_400), ("-5", 3), ("soon", 3),
-        ("NaN", 3), ("inf", 3),
-    ] as [(String, Double)])
+    @Test(
+        arguments: [
+            ("7", 7), ("0", 0), ("1.5", 1.5), ("Tue, 14 Nov 2023 22:14:20 GMT", 60), ("1700000060", 60),
+            ("1700000060000", 60),
+            ("2023-11-14T22:14:20Z", 60), ("Sun, 06 Nov 1994 08:49:37 GMT", 0), ("99999999", 86_400), ("-5", 3),
+            ("soon", 3),
+            ("NaN", 3), ("inf", 3),
+        ] as [(String, Double)]
+    )
     func `obeys Retry-After in every form`(value: String, seconds: Double) {
         #expect(step(429, headers: [("retry-after", value)]) == .retry(after: .milliseconds(Int64(seconds * 1000))))
     }
@@ -60,7 +71,11 @@ struct RetryRuleTests {
         retry.at = ["reset-a", "reset-b"]
         retry.after = ["wait"]
 
-        let step = step(429, headers: [("reset-a", "1700000010"), ("reset-b", "1700000040"), ("wait", "20")], retry: retry)
+        let step = step(
+            429,
+            headers: [("reset-a", "1700000010"), ("reset-b", "1700000040"), ("wait", "20")],
+            retry: retry
+        )
 
         #expect(step == .retry(after: .seconds(40)))
     }

@@ -28,7 +28,10 @@ struct TemplateTests {
         ("${now:X}", "1700000000"), ("${now:ddd, DD MMM YYYY HH:mm:ss ZZ}", "Tue, 14 Nov 2023 22:13:20 +0000"),
         ("${now+10:minutes:YYYY-MM-DDTHH:mm:ss}", "2023-11-14T22:23:20"), ("${now:YYYYMMDD[T]}", "20231114T"),
         ("${sha256Hex(abc)}", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-        ("${hmacSha1Hex(The quick brown fox jumps over the lazy dog, key)}", "de7c9b85b8b78aa6bc8a7a36f70a90701c9db4d9"),
+        (
+            "${hmacSha1Hex(The quick brown fox jumps over the lazy dog, key)}",
+            "de7c9b85b8b78aa6bc8a7a36f70a90701c9db4d9"
+        ),
         ("$ {x} ${", "$ {x} ${"),
     ])
     func `fills placeholders in`(template: String, expected: String) {
@@ -38,7 +41,10 @@ struct TemplateTests {
         #expect(rendering.isResolved)
     }
 
-    @Test(arguments: ["${connectionConfig.none}", "${apiKey}", "${accessToken}", "${base64(${apiKey})}", "${what(1)}", "${}", "${credentials.apiKey}"])
+    @Test(arguments: [
+        "${connectionConfig.none}", "${apiKey}", "${accessToken}", "${base64(${apiKey})}", "${what(1)}", "${}",
+        "${credentials.apiKey}",
+    ])
     func `leaves what is not known`(template: String) {
         let rendering = Template(template).render(values)
 
@@ -70,7 +76,10 @@ struct TemplateTests {
         ("${connectionConfig.v}", "https://host.example/o/token/", "https://host.example/o/token/"),
         ("https://a.example/${connectionConfig.v}/y", "v1/items", "https://a.example/v1/items/y"),
         ("https://a.example/?q=${connectionConfig.v}", "a&b=c", "https://a.example/?q=a%26b%3Dc"),
-        ("https://${connectionConfig.none}.example || https://b.example/${connectionConfig.v}", "x", "https://b.example/x"),
+        (
+            "https://${connectionConfig.none}.example || https://b.example/${connectionConfig.v}", "x",
+            "https://b.example/x"
+        ),
     ])
     func `a value fits the place in which it stands`(template: String, value: String, expected: String) throws {
         var values = values
@@ -81,8 +90,10 @@ struct TemplateTests {
 
     @Test(arguments: [
         ("${connectionConfig.v}/x", "https://user@evil.example"), ("${connectionConfig.v}/x", "evil.example"),
-        ("${connectionConfig.v}/x", "https://evil.example/?x="), ("${connectionConfig.v}.example.com/x", "https://evil.example"),
-        ("https://a.example/${connectionConfig.v}/y", "../../admin"), ("https://a.example/${connectionConfig.v}/y", "a?b"),
+        ("${connectionConfig.v}/x", "https://evil.example/?x="),
+        ("${connectionConfig.v}.example.com/x", "https://evil.example"),
+        ("https://a.example/${connectionConfig.v}/y", "../../admin"),
+        ("https://a.example/${connectionConfig.v}/y", "a?b"),
         ("https://a.example/${connectionConfig.v}/y", "a%2f..%2fb"), ("https://${connectionConfig.v}", "file:///etc"),
         ("${connectionConfig.v}", "http://127.0.0.1\\@evil.example"), ("${connectionConfig.none}/x", "x"),
     ])

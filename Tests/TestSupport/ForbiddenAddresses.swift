@@ -31,7 +31,8 @@ public enum ForbiddenAddresses {
         let high = hexadecimal(number >> 16, 4)
         let low = hexadecimal(number & 0xFFFF, 4)
         return [
-            dotted, dotted + ".", String(number), "0x" + hexadecimal(number, 8), "0X" + hexadecimal(number, 8).uppercased(),
+            dotted, dotted + ".", String(number), "0x" + hexadecimal(number, 8),
+            "0X" + hexadecimal(number, 8).uppercased(),
             "0" + String(number, radix: 8), "\(a).\(last24)", "\(a).\(b).\(last16)",
             parts.map { "0" + String($0, radix: 8) }.joined(separator: "."),
             parts.map { "000" + String($0, radix: 8) }.joined(separator: "."),
@@ -45,9 +46,11 @@ public enum ForbiddenAddresses {
     }
 
     /// URLs that lead to a forbidden place in some reading: more than 400.
-    public static func urls(scheme: String = "http", port: Int? = nil, path: String = "/latest/meta-data/") -> [String] {
+    public static func urls(scheme: String = "http", port: Int? = nil, path: String = "/latest/meta-data/") -> [String]
+    {
         let suffix = (port.map { ":\($0)" } ?? "") + path
-        let hosts = ipv4.flatMap(spellings) + ipv6.map { "[\($0)]" } + ipv6.map { "[\($0.uppercased())]" }
+        let hosts =
+            ipv4.flatMap(spellings) + ipv6.map { "[\($0)]" } + ipv6.map { "[\($0.uppercased())]" }
             + ["[fe80::1%25eth0]", "[::1%25lo]", "[::1%lo]", "[fe80::1%eth0]", "[::ffff:127.0.0.1%25lo]"]
         return hosts.map { "\(scheme)://\($0)\(suffix)" } + tricks(scheme: scheme, suffix: suffix)
     }
@@ -56,7 +59,8 @@ public enum ForbiddenAddresses {
         [
             "\(scheme)://user@127.0.0.1\(suffix)", "\(scheme)://user:pass@169.254.169.254\(suffix)",
             "\(scheme)://example.com@127.0.0.1\(suffix)", "\(scheme)://127.0.0.1\\@example.com\(suffix)",
-            "\(scheme)://example.com\\@127.0.0.1\(suffix)", "\(scheme)://example.com#@127.0.0.1:80@\(suffix)".replacing("#", with: "%23"),
+            "\(scheme)://example.com\\@127.0.0.1\(suffix)",
+            "\(scheme)://example.com#@127.0.0.1:80@\(suffix)".replacing("#", with: "%23"),
             "\(scheme)://127.0.0.1\r\nHost: example.com\(suffix)", "\(scheme)://127.0.0.1\t\(suffix)",
             "\(scheme):///127.0.0.1\(suffix)", "\(scheme):/127.0.0.1\(suffix)", "\(scheme):127.0.0.1\(suffix)",
             "//127.0.0.1\(suffix)", "\(scheme)://\(suffix)", "\(scheme):\\\\127.0.0.1\(suffix)",
@@ -73,23 +77,33 @@ public enum ForbiddenAddresses {
 
     /// More than 200 URLs of public places; names resolve to whatever the test's resolver says.
     public static func publicURLs() -> [String] {
-        let firstBytes: [UInt8] = [1, 8, 9, 11, 23, 34, 52, 64, 99, 104, 126, 128, 140, 151, 170, 173, 185, 191, 195, 216, 223]
+        let firstBytes: [UInt8] = [
+            1, 8, 9, 11, 23, 34, 52, 64, 99, 104, 126, 128, 140, 151, 170, 173, 185, 191, 195, 216, 223,
+        ]
         let addresses = firstBytes.flatMap { first in
-            [(0, 0, 1), (8, 4, 4), (65, 12, 34), (99, 200, 77), (255, 255, 254)].map { "\(first).\($0.0).\($0.1).\($0.2)" }
+            [(0, 0, 1), (8, 4, 4), (65, 12, 34), (99, 200, 77), (255, 255, 254)].map {
+                "\(first).\($0.0).\($0.1).\($0.2)"
+            }
         }
         let edges = [
             "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0",
-            "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.0.1.0", "192.0.3.0", "192.167.255.255",
-            "192.169.0.0", "198.17.255.255", "198.20.0.0", "198.51.99.255", "198.51.101.0", "203.0.112.255", "203.0.114.0",
+            "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "192.0.1.0", "192.0.3.0",
+            "192.167.255.255",
+            "192.169.0.0", "198.17.255.255", "198.20.0.0", "198.51.99.255", "198.51.101.0", "203.0.112.255",
+            "203.0.114.0",
             "223.255.255.255", "168.63.129.15", "168.63.129.17", "1.0.0.0", "192.88.98.255", "192.88.100.0",
         ]
         let ipv6 = [
             "[2606:4700:4700::1111]", "[2001:4860:4860::8888]", "[2a00:1450:4001:81b::200e]", "[2400:cb00::1]",
             "[2620:fe::fe]", "[2003::1]", "[2001:200::1]", "[2a03:2880::1]", "[3ffe::1]", "[2001:0DB7:FFFF::1]",
         ]
-        let names = (1...60).map { "api\($0).example-\($0).com" }
-            + ["xn--bcher-kva.example", "a.b.c.d.example.org.", "EXAMPLE.com", "under_score.example.net", "1password.com",
-                "0xabc.example.com", "123.example.com", "10.0.0.1.nip.example", "localhost.example.com"]
+        let names =
+            (1...60).map { "api\($0).example-\($0).com" }
+            + [
+                "xn--bcher-kva.example", "a.b.c.d.example.org.", "EXAMPLE.com", "under_score.example.net",
+                "1password.com",
+                "0xabc.example.com", "123.example.com", "10.0.0.1.nip.example", "localhost.example.com",
+            ]
         let hosts = addresses + edges + ipv6 + names
         return hosts.enumerated().map { index, host in
             switch index % 4 {
@@ -115,8 +129,13 @@ public enum ForbiddenAddresses {
     }
 
     private static func fullWidth(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.compactMap { scalar in
-            (0x30...0x39).contains(scalar.value) ? Unicode.Scalar(scalar.value + 0xFEE0) : Unicode.Scalar(0xFF0E as UInt32)
-        }))
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.compactMap { scalar in
+                    (0x30...0x39).contains(scalar.value)
+                        ? Unicode.Scalar(scalar.value + 0xFEE0) : Unicode.Scalar(0xFF0E as UInt32)
+                }
+            )
+        )
     }
 }

@@ -95,7 +95,8 @@ struct ConnectPageRoutes: Sendable {
 extension Provider.FormField {
     fileprivate var json: JSONValue {
         var json = JSONObject([
-            ("name", .string(name)), ("title", .string(title)), ("optional", .bool(isOptional)), ("secret", .bool(isSecret)),
+            ("name", .string(name)), ("title", .string(title)), ("optional", .bool(isOptional)),
+            ("secret", .bool(isSecret)),
         ])
         json["description"] = description.map(JSONValue.string)
         json["example"] = example.map(JSONValue.string)

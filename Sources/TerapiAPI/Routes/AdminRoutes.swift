@@ -54,7 +54,8 @@ struct AdminRoutes: Sendable {
 
     func deleteKey(_ call: Call) async throws -> Response {
         let scope = try await scope(call)
-        guard let id = Int64(call.parameter("keyId")), try await settings.apiKeys(in: scope).contains(where: { $0.id == id })
+        guard let id = Int64(call.parameter("keyId")),
+            try await settings.apiKeys(in: scope).contains(where: { $0.id == id })
         else {
             throw TerapiError(.notFound, "The environment has no API key with this number.")
         }

@@ -1,6 +1,6 @@
 import TerapiCore
 
-/// What a browser asks for when it begins to connect, with the session's defaults put in.
+/// What a browser asks for when it begins to connect. The flow puts the session's defaults in their place.
 struct ConnectRequest: Sendable {
     var session: ConnectSession
     var integrationKey: String
@@ -37,11 +37,5 @@ struct ConnectRequest: Sendable {
             throw TerapiError(.forbidden, "This connect session is not for the integration \"\(integrationKey)\".")
         }
         config = JSONObject(params.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
-        if let defaults = session.defaults[integrationKey] {
-            // What the team has set is not for the end user to change.
-            config = config.merging(defaults.connectionConfig)
-            authorizationParams.merge(defaults.authorizationParams) { _, set in set }
-            if userScopes.isEmpty { userScopes = defaults.userScopes }
-        }
     }
 }

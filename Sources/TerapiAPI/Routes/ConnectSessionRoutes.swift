@@ -56,14 +56,15 @@ struct ConnectSessionRoutes: Sendable {
         }
         session.allowedOrigins = body.origins("allowed_origins") ?? []
         session.webhookURLOverride = body.url("webhook_url_override")
-        session.defaults = body.nestedMap("integrations_config_defaults") { _, reader in
-            var defaults = ConnectSession.Defaults()
-            let scopes = reader.text("user_scopes", .text(0...4096)) ?? ""
-            defaults.userScopes = scopes.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init)
-            defaults.authorizationParams = reader.textMap("authorization_params") ?? [:]
-            defaults.connectionConfig = reader.object("connection_config") ?? JSONObject()
-            return defaults
-        } ?? [:]
+        session.defaults =
+            body.nestedMap("integrations_config_defaults") { _, reader in
+                var defaults = ConnectSession.Defaults()
+                let scopes = reader.text("user_scopes", .text(0...4096)) ?? ""
+                defaults.userScopes = scopes.split(whereSeparator: { $0 == "," || $0 == " " }).map(String.init)
+                defaults.authorizationParams = reader.textMap("authorization_params") ?? [:]
+                defaults.connectionConfig = reader.object("connection_config") ?? JSONObject()
+                return defaults
+            } ?? [:]
         // Links to documentation for the connect page: checked, and not shown, because our page explains its fields.
         _ = body.nestedMap("overrides") { _, reader in reader.url("docs_connect") }
     }
@@ -98,7 +99,9 @@ struct ConnectSessionRoutes: Sendable {
     func current(_ call: Call) throws -> Response {
         let session = try call.session
         var data = JSONObject([("endUser", session.endUser?.json ?? .null)])
-        if !session.allowedIntegrations.isEmpty { data["allowed_integrations"] = JSONValue(session.allowedIntegrations) }
+        if !session.allowedIntegrations.isEmpty {
+            data["allowed_integrations"] = JSONValue(session.allowedIntegrations)
+        }
         if !session.defaults.isEmpty {
             data["integrations_config_defaults"] = .object(
                 JSONObject(session.defaults.sorted { $0.key < $1.key }.map { ($0.key, $0.value.json) })
@@ -118,7 +121,8 @@ struct ConnectSessionRoutes: Sendable {
     func attempt(_ call: Call) async throws -> Response {
         let id = try call.parameter("attemptId", .attemptID)
         guard let attempt = try await connections.attempt(id, sessionRow: call.session.id, now: call.now) else {
-            throw TerapiError(.notFound, "This connect session has no such attempt. It is known once the popup has loaded.")
+            throw TerapiError(
+                .notFound, "This connect session has no such attempt. It is known once the popup has loaded.")
         }
         var json = JSONObject([("state", .string("pending")), ("providerConfigKey", .string(attempt.integrationKey))])
         switch attempt.state {

@@ -64,7 +64,8 @@ struct ConnectionRoutes: Sendable {
                 of: connection, integration: integration, forceRefresh: forcesRefresh, staleGeneration: nil
             ).credentials
         } catch let error as TerapiError
-            where [.connectionRefreshBackoff, .connectionRefreshExhausted, .refreshTokenExternalError].contains(error.code)
+            where [.connectionRefreshBackoff, .connectionRefreshExhausted, .refreshTokenExternalError].contains(
+                error.code)
         {
             throw StatusError(
                 error.status,
@@ -184,7 +185,8 @@ struct ConnectionRoutes: Sendable {
         try query.finish()
 
         _ = try await integration(integrationKey, in: call.scope)
-        guard try await connections.deleteConnection(connectionID, integrationKey: integrationKey, in: call.scope) else {
+        guard try await connections.deleteConnection(connectionID, integrationKey: integrationKey, in: call.scope)
+        else {
             throw Self.unknown
         }
         return .success
@@ -212,7 +214,8 @@ struct ConnectionRoutes: Sendable {
         _ integrationKey: String,
         in scope: EnvironmentScope
     ) async throws -> Connection {
-        guard let found = try await connections.connection(connectionID, integrationKey: integrationKey, in: scope) else {
+        guard let found = try await connections.connection(connectionID, integrationKey: integrationKey, in: scope)
+        else {
             throw Self.unknown
         }
         return found

@@ -11,7 +11,8 @@ struct HealthRoutes: Sendable {
 
     func ready(_ call: Call) async throws -> Response {
         guard await isReady() else {
-            throw TerapiError(.storageUnavailable, "The server is not ready yet, or is about to stop.", retryAfterSeconds: 1)
+            throw TerapiError(
+                .storageUnavailable, "The server is not ready yet, or is about to stop.", retryAfterSeconds: 1)
         }
         return .json(["result": "ok"])
     }

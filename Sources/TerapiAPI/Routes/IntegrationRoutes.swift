@@ -129,9 +129,11 @@ struct IntegrationRoutes: Sendable {
                         : "An integration of the auth mode \(mode.rawValue) has no credentials of its own."
                 )
             }
-            let clientID = current == nil
+            let clientID =
+                current == nil
                 ? reader.requiredText("client_id") : reader.text("client_id") ?? current?.clientID ?? ""
-            let secret = current == nil
+            let secret =
+                current == nil
                 ? reader.requiredText("client_secret", .text(1...4096)) : reader.text("client_secret", .text(1...4096))
             let scopes = reader.text("scopes", .text(0...8192))
             let webhookSecret = reader.text("webhook_secret", .text(1...4096))

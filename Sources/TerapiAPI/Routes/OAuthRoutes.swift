@@ -55,7 +55,8 @@ struct OAuthRoutes: Sendable {
         if let name = query.repeatedName {
             // Programs differ in which of two values they take: a classic way to slip one past a check.
             result = ConnectResult(
-                outcome: .failure(type: "url_param_err", message: "The answer names \"\(name)\" twice and was not used.")
+                outcome: .failure(
+                    type: "url_param_err", message: "The answer names \"\(name)\" twice and was not used.")
             )
         } else {
             result = await connectFlow.finish(
@@ -98,7 +99,8 @@ struct OAuthRoutes: Sendable {
     }
 
     private func allowedOrigins(of session: ConnectSession) async throws -> [String] {
-        let named = session.allowedOrigins.isEmpty
+        let named =
+            session.allowedOrigins.isEmpty
             ? try await settings.environment(session.scope).settings.defaultOrigins : session.allowedOrigins
         // Our own connect page opens popups too.
         return named + [WebOrigin(url: publicURL)?.text].compactMap { $0 }
@@ -113,7 +115,8 @@ struct OAuthRoutes: Sendable {
                 issues: [
                     TerapiError.Issue(
                         code: "custom",
-                        message: "Not among the origins of the connect session (allowed_origins) or of the environment.",
+                        message:
+                            "Not among the origins of the connect session (allowed_origins) or of the environment.",
                         path: [name]
                     )
                 ]

@@ -28,7 +28,8 @@ struct RecordRoutes: Sendable {
         let actions = filter.map(Filter.actions) ?? []
         if actions == nil {
             query.refuse(
-                "filter", "invalid_enum_value", "Expected \"added\", \"updated\" or \"deleted\", or several joined by commas."
+                "filter", "invalid_enum_value",
+                "Expected \"added\", \"updated\" or \"deleted\", or several joined by commas."
             )
         }
         let modifiedAfter = query.moment("modified_after")

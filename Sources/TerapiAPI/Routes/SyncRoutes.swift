@@ -87,7 +87,9 @@ struct SyncRoutes: Sendable {
         let names = text == "*" ? [] : text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         let parts = names.flatMap { $0.split(separator: "::", maxSplits: 1, omittingEmptySubsequences: false) }
         if !parts.allSatisfy({ TextRule.syncName.problem(with: String($0)) == nil }), !text.isEmpty {
-            query.refuse("syncs", "invalid_format", "Expected \"*\" or syncs as \"name\" or \"name::variant\", joined by commas.")
+            query.refuse(
+                "syncs", "invalid_format", "Expected \"*\" or syncs as \"name\" or \"name::variant\", joined by commas."
+            )
         }
         try query.finish()
 
@@ -139,7 +141,10 @@ extension SyncStatus {
             ("frequency", .string(frequency)),
             ("latestResult", .object(latestResult)),
             ("latestExecutionStatus", JSONValue(latestRun?.status.rawValue)),
-            ("recordCount", .object(JSONObject(recordCounts.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) }))),
+            (
+                "recordCount",
+                .object(JSONObject(recordCounts.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) }))
+            ),
             ("checkpoint", sync.checkpoint ?? .null),
         ])
         if let endedAt = latestRun?.endedAt { json["finishedAt"] = JSONValue(endedAt) }

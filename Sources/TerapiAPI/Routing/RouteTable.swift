@@ -52,7 +52,9 @@ struct RouteTable: Sendable {
             return match(method, routes, parameters: [:])
         }
         for pattern in patterns[given.count] ?? [] {
-            guard zip(pattern.segments, given).allSatisfy({ fixed, text in fixed.map { $0 == text } ?? true }) else { continue }
+            guard zip(pattern.segments, given).allSatisfy({ fixed, text in fixed.map { $0 == text } ?? true }) else {
+                continue
+            }
             let values = zip(pattern.segments, given).filter { $0.0 == nil }.map { PercentEncoding.decode($0.1) }
             var parameters: [String: String] = [:]
             for (name, value) in zip(pattern.names, values) {

@@ -16,7 +16,8 @@ struct BodyReader: ~Copyable {
         self.path = path
         if value.object == nil {
             issues.append(
-                TerapiError.Issue(code: "invalid_type", message: "Expected an object and not \(value.kind).", path: path)
+                TerapiError.Issue(
+                    code: "invalid_type", message: "Expected an object and not \(value.kind).", path: path)
             )
         }
     }

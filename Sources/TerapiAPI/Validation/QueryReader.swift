@@ -108,7 +108,9 @@ struct QueryReader: ~Copyable {
         _ name: String, _ type: Choice.Type
     ) -> [Choice] where Choice.RawValue == String {
         guard let value = single(name) else { return [] }
-        return value.split(separator: ",", omittingEmptySubsequences: false).compactMap { choice(String($0), of: type, name) }
+        return value.split(separator: ",", omittingEmptySubsequences: false).compactMap {
+            choice(String($0), of: type, name)
+        }
     }
 
     private mutating func choice<Choice: RawRepresentable & CaseIterable>(

@@ -22,7 +22,10 @@ struct TextRule: Sendable {
     /// - Parameter marks: the characters allowed beside letters and digits.
     static func lettersDigits(and marks: String, _ length: ClosedRange<Int> = 1...255) -> TextRule {
         let allowed = Set(marks.utf8)
-        return TextRule(length, alphabet: "letters, digits and \(marks.map { $0 == " " ? "space" : String($0) }.joined(separator: " "))") {
+        return TextRule(
+            length,
+            alphabet: "letters, digits and \(marks.map { $0 == " " ? "space" : String($0) }.joined(separator: " "))"
+        ) {
             isLetterOrDigit($0) || allowed.contains($0)
         }
     }
@@ -33,9 +36,11 @@ struct TextRule: Sendable {
     static let connectionID = lettersDigits(and: #",.;:=+~[]|@${}"'\/_ -"#)
     static let providerName = lettersDigits(and: "_-")
     static let syncName = lettersDigits(and: "_-")
-    static let model = TextRule(1...255, alphabet: "letters, digits, _ and -, a letter first", isAllowed: {
-        isLetterOrDigit($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-")
-    })
+    static let model = TextRule(
+        1...255, alphabet: "letters, digits, _ and -, a letter first",
+        isAllowed: {
+            isLetterOrDigit($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-")
+        })
     static let attemptID = TextRule(64...64, alphabet: "the digits 0-9 and a-f") {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
     }

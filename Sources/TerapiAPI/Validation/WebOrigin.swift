@@ -36,7 +36,8 @@ struct WebOrigin: Sendable, Hashable {
             rest = authority.dropFirst(host.count)
             guard !host.isEmpty, !host.hasPrefix("."), !host.hasPrefix("-"), !host.contains(".."),
                 host.utf8.allSatisfy({
-                    TextRule.isLetterOrDigit($0) || [UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_")].contains($0)
+                    TextRule.isLetterOrDigit($0)
+                        || [UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_")].contains($0)
                 })
             else { return nil }
         }

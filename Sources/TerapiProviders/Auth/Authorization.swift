@@ -22,7 +22,9 @@ struct Authorization {
                 throw TerapiError(
                     .invalidBody,
                     "The authorization parameter \"\(name)\" cannot be set.",
-                    issues: [.init(code: "invalid_value", message: "Not allowed.", path: ["authorization_params", name])]
+                    issues: [
+                        .init(code: "invalid_value", message: "Not allowed.", path: ["authorization_params", name])
+                    ]
                 )
             }
             Self.set(name, value, in: &params)
@@ -53,7 +55,8 @@ struct Authorization {
             return text.split { $0 == "," || $0 == " " }.map(String.init)
         }
         var scopes: [String] = []
-        for scope in oauth2.defaultScopes + (request.integration.credentials?.scopes ?? []) where !scopes.contains(scope) {
+        for scope in oauth2.defaultScopes + (request.integration.credentials?.scopes ?? [])
+        where !scopes.contains(scope) {
             scopes.append(scope)
         }
         return scopes

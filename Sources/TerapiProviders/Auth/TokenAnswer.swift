@@ -89,11 +89,12 @@ struct TokenAnswer {
     }
 
     private static func number(_ value: JSONValue?) -> Double? {
-        let number = switch value {
-        case .number(let digits): Double(digits)
-        case .string(let text): Double(text)
-        default: nil as Double?
-        }
+        let number =
+            switch value {
+            case .number(let digits): Double(digits)
+            case .string(let text): Double(text)
+            default: nil as Double?
+            }
         return number.flatMap { $0.isFinite ? $0 : nil }
     }
 
@@ -101,10 +102,12 @@ struct TokenAnswer {
     var refusal: Refusal? {
         guard let document else { return nil }
         let error = document["error"]
-        let code = error?.string ?? error?["code"]?.string ?? error?["type"]?.string ?? document["errorCode"]?.string
+        let code =
+            error?.string ?? error?["code"]?.string ?? error?["type"]?.string ?? document["errorCode"]?.string
             ?? document["error_code"]?.string
         guard let code, !code.isEmpty else { return nil }
-        let description = document["error_description"]?.string ?? error?["message"]?.string
+        let description =
+            document["error_description"]?.string ?? error?["message"]?.string
             ?? document["message"]?.string
         return Refusal(error: shown(code), description: description.map(shown))
     }

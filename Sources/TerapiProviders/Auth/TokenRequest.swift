@@ -82,7 +82,8 @@ struct TokenRequest {
     /// Both parts are form-encoded first (RFC 6749, section 2.3.1), which changes nothing for ordinary ids. JSON-only
     /// endpoints are not from that tradition and take them as they are.
     private static func basic(_ clientID: String, _ secret: String, encoding: Bool) -> String {
-        let pair = encoding
+        let pair =
+            encoding
             ? "\(PercentEncoding.component(clientID)):\(PercentEncoding.component(secret))" : "\(clientID):\(secret)"
         return "Basic " + Base64.standard.encode(Array(pair.utf8))
     }

@@ -24,10 +24,13 @@ final class AnswerCollector: HTTPClientResponseDelegate {
     }
 
     private let limit: Int
+    private let hasBody: Bool
     private let state = Mutex(State())
 
-    init(limit: Int) {
+    /// - Parameter hasBody: whether a body can follow: an answer to HEAD announces one that never comes.
+    init(limit: Int, hasBody: Bool) {
         self.limit = limit
+        self.hasBody = hasBody
     }
 
     /// Whether any part of the request has been handed to the socket.
@@ -41,7 +44,7 @@ final class AnswerCollector: HTTPClientResponseDelegate {
     }
 
     func didReceiveHead(task: HTTPClient.Task<Answer>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
-        let announced = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+        let announced = hasBody ? head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0 : 0
         if announced > limit { return task.eventLoop.makeFailedFuture(Failure.tooLarge) }
         state.withLock { state in
             state.head = head

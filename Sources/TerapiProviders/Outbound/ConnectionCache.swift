@@ -110,7 +110,8 @@ final class ConnectionCache: Sendable {
         configuration.decompression = .disabled
         configuration.httpVersion = .http1Only
         configuration.timeout = HTTPClient.Configuration.Timeout(
-            connect: .nanoseconds(connectTimeout.microseconds * 1000))
+            connect: .nanoseconds(connectTimeout.microseconds * 1000)
+        )
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         configuration.dnsOverride = [key.host: key.address.description]

@@ -4,11 +4,11 @@ import Synchronization
 import TerapiCore
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// Where the addresses of a host come from: the system, or a list in tests.
@@ -33,7 +33,7 @@ public final class SystemResolver: HostResolver {
     }
 
     deinit {
-        // Threads that were never started would make the pool complain; started ones end by themselves.
+        // The pool keeps its threads until it is told to let them go.
         threads.shutdownGracefully { _ in }
     }
 
@@ -61,9 +61,9 @@ public final class SystemResolver: HostResolver {
         hints.ai_flags = AI_ADDRCONFIG
         hints.ai_family = AF_UNSPEC
         #if canImport(Glibc)
-            hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         #else
-            hints.ai_socktype = Int32(SOCK_STREAM)
+        hints.ai_socktype = Int32(SOCK_STREAM)
         #endif
         var list: UnsafeMutablePointer<addrinfo>?
         let status = getaddrinfo(host, nil, &hints, &list)
@@ -75,18 +75,21 @@ public final class SystemResolver: HostResolver {
         var addresses: [IPAddress] = []
         var next = list
         while let entry = next?.pointee {
-            let bytes: [UInt8]? = switch entry.ai_family {
-            case AF_INET:
-                entry.ai_addr.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { address in
-                    withUnsafeBytes(of: address.pointee.sin_addr) { Array($0) }
+            let bytes: [UInt8]? =
+                switch entry.ai_family {
+                case AF_INET:
+                    entry.ai_addr.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { address in
+                        withUnsafeBytes(of: address.pointee.sin_addr) { Array($0) }
+                    }
+                case AF_INET6:
+                    entry.ai_addr.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
+                        withUnsafeBytes(of: address.pointee.sin6_addr) { Array($0) }
+                    }
+                default: nil
                 }
-            case AF_INET6:
-                entry.ai_addr.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
-                    withUnsafeBytes(of: address.pointee.sin6_addr) { Array($0) }
-                }
-            default: nil
+            if let address = bytes.map(IPAddress.init(bytes:)), !addresses.contains(address) {
+                addresses.append(address)
             }
-            if let address = bytes.map(IPAddress.init(bytes:)), !addresses.contains(address) { addresses.append(address) }
             next = entry.ai_next
         }
         return addresses

@@ -15,7 +15,8 @@ enum Inflate {
     /// Decompresses gzip (also several members in a row), zlib, or raw deflate, which some servers call "deflate".
     static func inflate(_ input: [UInt8], limit: Int) throws(Failure) -> [UInt8] {
         guard !input.isEmpty else { return [] }
-        let isZlibOrGzip = input.count >= 2
+        let isZlibOrGzip =
+            input.count >= 2
             && (input[0] == 0x1F && input[1] == 0x8B
                 || input[0] & 0x0F == 8 && (Int(input[0]) << 8 | Int(input[1])) % 31 == 0)
         var stream = z_stream()

@@ -69,7 +69,10 @@ public final class OutboundGuard: Sendable {
                 guard !addresses.isEmpty else { throw OutboundFailure(.notSent, "\(name) has no address") }
             } catch let failure as OutboundFailure {
                 throw TerapiError(
-                    .providerUnreachable, "\(name) could not be reached: its name could not be resolved.", cause: failure)
+                    .providerUnreachable,
+                    "\(name) could not be reached: its name could not be resolved.",
+                    cause: failure
+                )
             }
             known.withLock { known in
                 if known.count >= 1024 { known = known.filter { $0.value.until > now } }

@@ -34,7 +34,9 @@ enum OutboundHeaders {
             }
             guard isValue(value) else {
                 throw TerapiError(
-                    .invalidHeaders, "The value of the header \"\(name)\" holds characters that are not allowed there.")
+                    .invalidHeaders,
+                    "The value of the header \"\(name)\" holds characters that are not allowed there."
+                )
             }
             size += name.utf8.count + value.utf8.count
             if !hopByHop.contains(name.lowercased()) { headers.add(name: name, value: value) }

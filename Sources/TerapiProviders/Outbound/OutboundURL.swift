@@ -26,7 +26,8 @@ struct OutboundURL: Sendable, Hashable {
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F || $0 == 0x20 }) else {
             throw Failure(reason: "it holds a control character")
         }
-        guard let mark = text.firstRange(of: "://"), let isHTTPS = Self.schemes[text[..<mark.lowerBound].lowercased()] else {
+        guard let mark = text.firstRange(of: "://"), let isHTTPS = Self.schemes[text[..<mark.lowerBound].lowercased()]
+        else {
             throw Failure(reason: "it does not begin with http:// or https://")
         }
         let rest = text[mark.upperBound...]
@@ -89,7 +90,8 @@ struct OutboundURL: Sendable, Hashable {
 
     private static func port(_ text: Substring) throws(Failure) -> Int? {
         if text.isEmpty { return nil }
-        guard text.first == ":", (2...6).contains(text.count), text.dropFirst().utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
+        guard text.first == ":", (2...6).contains(text.count),
+            text.dropFirst().utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
             let port = Int(text.dropFirst()), (1...65_535).contains(port)
         else { throw Failure(reason: "its port is not a number from 1 to 65535") }
         return port
@@ -125,7 +127,8 @@ struct OutboundURL: Sendable, Hashable {
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
         for (index, byte) in bytes.enumerated() {
-            let isEscape = byte == UInt8(ascii: "%") && index + 2 < bytes.count
+            let isEscape =
+                byte == UInt8(ascii: "%") && index + 2 < bytes.count
                 && isHexDigit(bytes[index + 1]) && isHexDigit(bytes[index + 2])
             if isEscape || (byte < 0x80 && legal[Int(byte)]) {
                 result.append(byte)

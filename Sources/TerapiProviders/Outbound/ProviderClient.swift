@@ -46,7 +46,9 @@ public final class ProviderClient: OutboundClient {
             redirects += 1
             guard redirects <= Self.maxRedirects else {
                 throw TerapiError(
-                    .providerError, "\(hop.url.hostText) redirected more than \(Self.maxRedirects) times.")
+                    .providerError,
+                    "\(hop.url.hostText) redirected more than \(Self.maxRedirects) times."
+                )
             }
             hop = next
         }
@@ -73,7 +75,7 @@ public final class ProviderClient: OutboundClient {
         var addresses = target.addresses.prefix(Self.maxAddresses)
         var failure: (any Error)?
         while let address = addresses.first {
-            let collector = AnswerCollector(limit: limit)
+            let collector = AnswerCollector(limit: limit, hasBody: hop.method != .HEAD)
             do {
                 return try await run(hop, at: address, with: collector, deadline: deadline)
             } catch {
@@ -104,7 +106,11 @@ public final class ProviderClient: OutboundClient {
         let host = if case .name(let name) = hop.url.host { name } else { address.description }
         let key = ConnectionCache.Key(isHTTPS: hop.url.isHTTPS, host: host, port: hop.url.port, address: address)
         let request = try HTTPClient.Request(
-            url: hop.url.text, method: hop.method, headers: headers(of: hop), body: hop.body.map { .byteBuffer($0) })
+            url: hop.url.text,
+            method: hop.method,
+            headers: headers(of: hop),
+            body: hop.body.map { .byteBuffer($0) }
+        )
         return try await connections.withTransport(of: key) { transport in
             let task = transport.execute(request: request, delegate: collector, deadline: deadline)
             return try await withTaskCancellationHandler {
@@ -125,7 +131,9 @@ public final class ProviderClient: OutboundClient {
 
     private static func isStaleConnection(_ error: any Error) -> Bool {
         if let error = error as? HTTPClientError { return error == .remoteConnectionClosed }
-        if let error = error as? IOError { return error.errnoCode == 104 || error.errnoCode == 54 || error.errnoCode == 32 }
+        if let error = error as? IOError {
+            return error.errnoCode == 104 || error.errnoCode == 54 || error.errnoCode == 32
+        }
         return error is ChannelError
     }
 
@@ -145,7 +153,9 @@ public final class ProviderClient: OutboundClient {
             next.url = try hop.url.redirected(to: location)
         } catch {
             throw TerapiError(
-                .outboundRefused, "\(hop.url.hostText) redirected to a place that cannot be called: \(error.reason).")
+                .outboundRefused,
+                "\(hop.url.hostText) redirected to a place that cannot be called: \(error.reason)."
+            )
         }
         guard !hop.url.isHTTPS || next.url.isHTTPS else {
             throw TerapiError(.outboundRefused, "\(hop.url.hostText) redirected from https to http.")
@@ -185,15 +195,21 @@ public final class ProviderClient: OutboundClient {
             headers.append((name, value))
         }
         return OutboundResponse(
-            status: Int(answer.head.status.code), headers: headers, body: body, url: hop.url.text)
+            status: Int(answer.head.status.code),
+            headers: headers,
+            body: body,
+            url: hop.url.text
+        )
     }
 
     private func beyondLimits(_ failure: Inflate.Failure, host: String, limit: Int) -> TerapiError {
-        let message = switch failure {
-        case .tooLarge: "\(host) answered with more than \(limit) bytes."
-        case .tooDense: "\(host) answered with data that grows more than \(Inflate.maxRatio) times when decompressed."
-        case .damaged: "\(host) answered with compressed data that is damaged or incomplete."
-        }
+        let message =
+            switch failure {
+            case .tooLarge: "\(host) answered with more than \(limit) bytes."
+            case .tooDense:
+                "\(host) answered with data that grows more than \(Inflate.maxRatio) times when decompressed."
+            case .damaged: "\(host) answered with compressed data that is damaged or incomplete."
+            }
         return TerapiError(.providerError, message, cause: OutboundFailure(.unknown, message))
     }
 
@@ -204,12 +220,13 @@ public final class ProviderClient: OutboundClient {
             let failure = OutboundFailure(.unknown, "\(error)")
             return TerapiError(.providerError, "\(host) did not answer with proper HTTP.", cause: failure)
         }
-        let reason = switch error as? HTTPClientError {
-        case .deadlineExceeded, .readTimeout, .getConnectionFromPoolTimeout: "it did not answer in time"
-        case .connectTimeout, .tlsHandshakeTimeout: "it could not be connected to in time"
-        case .remoteConnectionClosed: "it closed the connection before the answer was complete"
-        default: collector.hasSent ? "the connection broke" : "it could not be connected to"
-        }
+        let reason =
+            switch error as? HTTPClientError {
+            case .deadlineExceeded, .readTimeout, .getConnectionFromPoolTimeout: "it did not answer in time"
+            case .connectTimeout, .tlsHandshakeTimeout: "it could not be connected to in time"
+            case .remoteConnectionClosed: "it closed the connection before the answer was complete"
+            default: collector.hasSent ? "the connection broke" : "it could not be connected to"
+            }
         // At the deadline the word that the request was written may still be on its way to us.
         let isKnown = error as? HTTPClientError != .deadlineExceeded && !(error is CancellationError)
         let failure = OutboundFailure(collector.hasSent || !isKnown ? .unknown : .notSent, "\(error)")

@@ -14,8 +14,13 @@ struct ConnectionRequest {
     ) throws -> OutboundRequest {
         guard request.isAuthorized else {
             return OutboundRequest(
-                method: request.method.uppercased(), url: Self.adding(request.query, to: request.endpoint),
-                headers: request.headers, body: request.body, timeout: timeout, purpose: purpose)
+                method: request.method.uppercased(),
+                url: Self.adding(request.query, to: request.endpoint),
+                headers: request.headers,
+                body: request.body,
+                timeout: timeout,
+                purpose: purpose
+            )
         }
         var values = values
         let url = try url(of: request, baseURLOverride: baseURLOverride)
@@ -47,7 +52,9 @@ struct ConnectionRequest {
         }
         guard !base.isEmpty else {
             throw TerapiError(
-                .invalidBody, "The provider \"\(provider.name)\" has no base URL: the request needs baseUrlOverride.")
+                .invalidBody,
+                "The provider \"\(provider.name)\" has no base URL: the request needs baseUrlOverride."
+            )
         }
         var root = base[...]
         while root.last == "/" { root = root.dropLast() }
@@ -135,10 +142,12 @@ struct ConnectionRequest {
 
     /// The provider's own fields, merged into a body that has members.
     private func body(_ request: ScriptRequest, _ values: TemplateValues) -> [UInt8]? {
-        guard let template = provider.proxy.body, ["POST", "PUT", "PATCH", "DELETE"].contains(request.method.uppercased())
+        guard let template = provider.proxy.body,
+            ["POST", "PUT", "PATCH", "DELETE"].contains(request.method.uppercased())
         else { return request.body }
         let given = request.body.map { try? JSONReader.read($0) } ?? .object(JSONObject())
-        guard case .object(let object)? = given, case .object(let fields) = Self.rendered(.object(template), values) else {
+        guard case .object(let object)? = given, case .object(let fields) = Self.rendered(.object(template), values)
+        else {
             return request.body
         }
         return JSONValue.object(fields.merging(object)).encoded()

@@ -36,7 +36,8 @@ public struct ProviderRequests: ProviderAPI {
         let request = try TokenRequest(provider: provider, values: values)
         let code = try code(in: exchange.callbackQuery, oauth2: request.oauth2, provider: provider)
         let response = try await client.send(
-            request.exchange(code: code, redirectURI: exchange.redirectURI, verifier: exchange.codeVerifier))
+            request.exchange(code: code, redirectURI: exchange.redirectURI, verifier: exchange.codeVerifier)
+        )
         let answer = TokenAnswer(
             status: response.status,
             body: response.body,
@@ -57,7 +58,9 @@ public struct ProviderRequests: ProviderAPI {
     }
 
     private func code(
-        in query: [String: String], oauth2: Provider.OAuth2, provider: Provider
+        in query: [String: String],
+        oauth2: Provider.OAuth2,
+        provider: Provider
     ) throws -> String {
         if let error = query["error"], !error.isEmpty {
             let words = [error, query["error_description"]].compactMap(\.self).joined(separator: ": ").prefix(300)
@@ -74,7 +77,9 @@ public struct ProviderRequests: ProviderAPI {
     public func sendRefresh(_ access: ConnectionAccess) async -> RefreshReply {
         do {
             let request = try TokenRequest(
-                provider: required(access.integration.provider), values: values(access))
+                provider: required(access.integration.provider),
+                values: values(access)
+            )
             guard case .oauth2(let tokens) = access.credentials, let refreshToken = tokens.refreshToken else {
                 return .notSent(TerapiError(.invalidCredentials, "The connection has no refresh token."))
             }
@@ -88,7 +93,8 @@ public struct ProviderRequests: ProviderAPI {
                 )
             )
         } catch {
-            let problem = error as? TerapiError
+            let problem =
+                error as? TerapiError
                 ?? TerapiError(.providerUnreachable, "The refresh was given up.", cause: error)
             let isSent = OutboundFailure.outcome(of: error) == .unknown && !Self.isOurs(problem)
             return isSent ? .unknown(problem) : .notSent(problem)
@@ -146,8 +152,12 @@ public struct ProviderRequests: ProviderAPI {
             do {
                 let response = try await client.send(
                     builder.build(
-                        request, purpose: .verification, baseURLOverride: verification.baseURLOverride,
-                        timeout: .seconds(30)))
+                        request,
+                        purpose: .verification,
+                        baseURLOverride: verification.baseURLOverride,
+                        timeout: .seconds(30)
+                    )
+                )
                 if response.status < 400 { return }
                 problem = TerapiError(
                     .connectionTestFailed,
@@ -156,7 +166,10 @@ public struct ProviderRequests: ProviderAPI {
                 )
             } catch let error as TerapiError where error.code != .invalidBody {
                 problem = TerapiError(
-                    .connectionTestFailed, "The credentials could not be tested: \(error.message)", cause: error)
+                    .connectionTestFailed,
+                    "The credentials could not be tested: \(error.message)",
+                    cause: error
+                )
             }
         }
         throw problem
@@ -165,7 +178,8 @@ public struct ProviderRequests: ProviderAPI {
     public func send(_ request: ScriptRequest, access: ConnectionAccess) async throws -> ScriptResponse {
         let provider = try required(access.integration.provider)
         let response = try await client.send(
-            ConnectionRequest(provider: provider, values: values(access)).build(request, purpose: .script))
+            ConnectionRequest(provider: provider, values: values(access)).build(request, purpose: .script)
+        )
         return ScriptResponse(status: response.status, headers: response.headers, body: response.body)
     }
 
@@ -190,7 +204,9 @@ public struct ProviderRequests: ProviderAPI {
     }
 
     private func values(
-        _ integration: Integration, _ config: JSONObject, now: Timestamp? = nil
+        _ integration: Integration,
+        _ config: JSONObject,
+        now: Timestamp? = nil
     ) -> TemplateValues {
         TemplateValues(
             connectionConfig: config,

@@ -26,7 +26,9 @@ struct RetryRule {
     /// Whether the provider says "too much" and not "wrong".
     private func isLimited(_ response: ScriptResponse) -> Bool {
         if response.status == 429 { return true }
-        if let remaining = retry.remaining, header(remaining, of: response) == "0", response.status < 500 { return true }
+        if let remaining = retry.remaining, header(remaining, of: response) == "0", response.status < 500 {
+            return true
+        }
         return (response.status == 403 || response.status == 503) && header("retry-after", of: response) != nil
     }
 
@@ -51,7 +53,9 @@ struct RetryRule {
             let text = body.value(at: rule.path)?.string?.prefix(2000)
         else { return nil }
         var pattern = rule.pattern[...]
-        if pattern.hasPrefix("/"), pattern.hasSuffix("/"), pattern.count > 2 { pattern = pattern.dropFirst().dropLast() }
+        if pattern.hasPrefix("/"), pattern.hasSuffix("/"), pattern.count > 2 {
+            pattern = pattern.dropFirst().dropLast()
+        }
         guard let regex = try? Regex(String(pattern)), let match = try? regex.firstMatch(in: text),
             match.output.count > 1, let group = match.output[1].substring
         else { return nil }
@@ -71,11 +75,12 @@ struct RetryRule {
     static func wait(_ text: String, now: Timestamp) -> Duration? {
         let wait: Duration
         if let number = Double(text), number.isFinite, number >= 0 {
-            let seconds = switch number {
-            case 100_000_000_000...: number / 1000 - Double(now.microseconds) / 1_000_000
-            case 1_000_000_000...: number - Double(now.microseconds) / 1_000_000
-            default: number
-            }
+            let seconds =
+                switch number {
+                case 100_000_000_000...: number / 1000 - Double(now.microseconds) / 1_000_000
+                case 1_000_000_000...: number - Double(now.microseconds) / 1_000_000
+                default: number
+                }
             wait = .milliseconds(Int64(min(seconds, 86_400) * 1000))
         } else if let moment = DateFormat.httpDate(text) ?? Timestamp(iso8601: text) {
             wait = moment - now

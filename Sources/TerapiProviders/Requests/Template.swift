@@ -109,7 +109,8 @@ struct Template: Sendable {
     static func unknownFunctions(in source: String) -> [String] {
         let known: Set = ["base64", "sha256Hex", "sha256Base64", "hmacSha1Hex"]
         return pieces(of: source[...]).flatMap { piece -> [String] in
-            guard case .placeholder(let inside) = piece, let open = inside.firstIndex(of: "("), inside.last == ")" else {
+            guard case .placeholder(let inside) = piece, let open = inside.firstIndex(of: "("), inside.last == ")"
+            else {
                 return []
             }
             let name = String(inside[..<open])

@@ -68,7 +68,9 @@ struct TemplateValues: Sendable {
                 return nil
             }
             let rest = parts[1].split(separator: ":", maxSplits: 1).map(String.init)
-            let seconds: [String: Int64] = ["s": 1, "second": 1, "m": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86_400, "day": 86_400]
+            let seconds: [String: Int64] = [
+                "s": 1, "second": 1, "m": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86_400, "day": 86_400,
+            ]
             let unit = rest.first ?? ""
             guard let factor = seconds[unit] ?? seconds[String(unit.dropLast())] else { return nil }
             moment = moment + .seconds(sign * count * factor)
@@ -136,7 +138,9 @@ enum DateFormat {
     /// Reads the date of an HTTP header: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
     static func httpDate(_ text: String) -> Timestamp? {
         let words = text.split(separator: " ")
-        guard words.count == 6, words[5] == "GMT", let month = months.firstIndex(of: String(words[2])) else { return nil }
+        guard words.count == 6, words[5] == "GMT", let month = months.firstIndex(of: String(words[2])) else {
+            return nil
+        }
         let day = words[1].count == 1 ? "0\(words[1])" : String(words[1])
         let number = month < 9 ? "0\(month + 1)" : "\(month + 1)"
         return Timestamp(iso8601: "\(words[3])-\(number)-\(day)T\(words[4])Z")

@@ -28,11 +28,12 @@ struct URLTemplate {
                 guard let value = Template.value(of: inside, values) else {
                     throw Self.error(inside, "is needed and missing.")
                 }
-                let next: Character? = if index + 1 < pieces.count, case .text(let text) = pieces[index + 1] {
-                    text.first
-                } else {
-                    index + 1 < pieces.count ? "$" : nil
-                }
+                let next: Character? =
+                    if index + 1 < pieces.count, case .text(let text) = pieces[index + 1] {
+                        text.first
+                    } else {
+                        index + 1 < pieces.count ? "$" : nil
+                    }
                 url += try Self.fitted(value, of: inside, behind: url, before: next)
             }
         }
@@ -40,7 +41,10 @@ struct URLTemplate {
     }
 
     private static func fitted(
-        _ value: String, of name: String, behind url: String, before next: Character?
+        _ value: String,
+        of name: String,
+        behind url: String,
+        before next: Character?
     ) throws -> String {
         guard let mark = url.firstRange(of: "://") else {
             guard url.isEmpty else { throw error(name, "stands where no value may stand.") }
@@ -75,8 +79,10 @@ struct URLTemplate {
             host = value[..<colon]
             port = value[colon...]
         }
-        let isPort = port.isEmpty || (2...6).contains(port.count) && port.dropFirst().allSatisfy { ("0"..."9").contains($0) }
-        let isHost = !host.isEmpty && host.utf8.count <= 253
+        let isPort =
+            port.isEmpty || (2...6).contains(port.count) && port.dropFirst().allSatisfy { ("0"..."9").contains($0) }
+        let isHost =
+            !host.isEmpty && host.utf8.count <= 253
             && host.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
                 !label.isEmpty && label.first != "-" && label.last != "-"
                     && label.utf8.allSatisfy { byte in
@@ -93,7 +99,8 @@ struct URLTemplate {
     }
 
     private static func path(_ value: String, of name: String) throws -> String {
-        guard !value.contains(where: { "?#\\%".contains($0) }), value.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+        guard !value.contains(where: { "?#\\%".contains($0) }), value.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
+        else {
             throw error(name, "is part of a path: it must not hold spaces, ?, #, % and backslashes.")
         }
         try refuseDotSegments(value[...], of: name)
@@ -111,12 +118,13 @@ struct URLTemplate {
     private static func error(_ placeholder: String, _ problem: String) -> TerapiError {
         let parts = placeholder.split(separator: ".").map(String.init)
         let field = parts.last ?? placeholder
-        let place = switch parts.first {
-        case "connectionConfig": "connection_config"
-        case "integrationConfig": "integration_config"
-        case let first?: first
-        case nil: placeholder
-        }
+        let place =
+            switch parts.first {
+            case "connectionConfig": "connection_config"
+            case "integrationConfig": "integration_config"
+            case let first?: first
+            case nil: placeholder
+            }
         return TerapiError(
             .invalidBody,
             "The field \"\(field)\" \(problem)",
