@@ -28,8 +28,7 @@ public struct Connector: ConnectFlow {
         }
         let defaults = session.defaults[integration.key] ?? ConnectSession.Defaults()
         // What the team has set for the session wins over what a page sends.
-        let config = start.config.merging(defaults.connectionConfig)
-        try ConnectionForm.check(config, fields: provider.connectionConfig)
+        let config = try provider.checkedConfig(start.config.merging(defaults.connectionConfig))
         let connectionID = try await freeConnectionID(start.connectionID, session: session, integration: integration)
 
         let now = services.clock.now
@@ -220,8 +219,7 @@ public struct Connector: ConnectFlow {
         let (integration, provider) = try await integration(integrationKey, for: session)
         try checkMode(of: credentials, provider: provider)
         let defaults = session.defaults[integration.key] ?? ConnectSession.Defaults()
-        let config = config.merging(defaults.connectionConfig)
-        try ConnectionForm.check(config, fields: provider.connectionConfig)
+        let config = try provider.checkedConfig(config.merging(defaults.connectionConfig))
         let id = try await freeConnectionID(connectionID, session: session, integration: integration)
         return try await save(
             connectionID: id,
@@ -242,7 +240,8 @@ public struct Connector: ConnectFlow {
             let provider = services.providers.provider(integration.provider)
         else { throw Self.unknownIntegration(connection.integrationKey) }
         try checkMode(of: credentials, provider: provider)
-        try ConnectionForm.check(connection.config, fields: provider.connectionConfig)
+        var connection = connection
+        connection.config = try provider.checkedConfig(connection.config)
         return try await verifyAndStore(connection, credentials: credentials, integration: integration, provider: provider)
     }
 

@@ -1,3 +1,4 @@
+import HTTPTypes
 import Hummingbird
 import TerapiCore
 
@@ -68,8 +69,9 @@ struct SyncRoutes: Sendable {
 
     // The integration and the connection may also come as headers.
     private func readSelection(_ call: Call, _ body: inout BodyReader) throws -> SyncSelection {
-        let integrationKey = body.text("provider_config_key", .integrationKey) ?? call.header("Provider-Config-Key")
-        let connectionID = body.text("connection_id", .connectionID) ?? call.header("Connection-Id")
+        let integrationKey =
+            body.text("provider_config_key", .integrationKey) ?? call.request.headers[.providerConfigKey]
+        let connectionID = body.text("connection_id", .connectionID) ?? call.request.headers[.connectionID]
         let names = body.syncNames("syncs")
         guard let integrationKey else {
             throw TerapiError(.missingProviderConfigKey, "The field provider_config_key is missing.")

@@ -186,12 +186,15 @@ public struct APIResponder: HTTPResponder {
         return response
     }
 
+    private static let exposedHeaders = [
+        "Authorization", "Etag", "Content-Type", "Content-Length", "X-Request-Id", "X-Terapi-Signature",
+        "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
+    ].joined(separator: ", ")
+
     // Any page may ask: a caller is known by its bearer token, never by a cookie.
     private func allowEveryOrigin(_ response: inout Response) {
         response.headers[.accessControlAllowOrigin] = "*"
-        response.headers[.accessControlExposeHeaders] =
-            "Authorization, Etag, Content-Type, Content-Length, X-Request-Id, X-Terapi-Signature, X-RateLimit-Limit, "
-            + "X-RateLimit-Remaining, X-RateLimit-Reset"
+        response.headers[.accessControlExposeHeaders] = Self.exposedHeaders
     }
 }
 
@@ -215,13 +218,15 @@ enum PathForLog {
 }
 
 extension HTTPField.Name {
-    static let requestID = Self("X-Request-Id").unsafelyPresent
-    static let referrerPolicy = Self("Referrer-Policy").unsafelyPresent
+    static let requestID = Self("X-Request-Id").wellFormed
+    static let providerConfigKey = Self("Provider-Config-Key").wellFormed
+    static let connectionID = Self("Connection-Id").wellFormed
+    static let referrerPolicy = Self("Referrer-Policy").wellFormed
 }
 
 extension Optional {
     /// For names that are written in this file and known to be well formed.
-    fileprivate var unsafelyPresent: Wrapped {
+    fileprivate var wellFormed: Wrapped {
         guard let self else { preconditionFailure("A header's name is not well formed") }
         return self
     }

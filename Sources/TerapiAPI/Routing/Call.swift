@@ -59,10 +59,6 @@ struct Call: Sendable {
         try QueryReader(request.uri.query ?? "")
     }
 
-    func header(_ name: String) -> String? {
-        HTTPField.Name(name).flatMap { request.headers[$0] }
-    }
-
     /// The body as a JSON document, `{}` when there is none.
     func json() async throws -> JSONValue {
         let bytes = try await bytes()

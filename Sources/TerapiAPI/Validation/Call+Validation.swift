@@ -1,25 +1,27 @@
+import HTTPTypes
+import Hummingbird
 import TerapiCore
 
 extension Call {
     /// The integration and the connection that the headers name.
     func connectionHeaders() throws -> (integrationKey: String, connectionID: String) {
         var issues: [TerapiError.Issue] = []
-        let key = required("Provider-Config-Key", .integrationKey, &issues)
-        let connectionID = required("Connection-Id", .connectionID, &issues)
+        let key = required(.providerConfigKey, .integrationKey, &issues)
+        let connectionID = required(.connectionID, .connectionID, &issues)
         try Self.check(issues)
         return (key, connectionID)
     }
 
     func integrationHeader() throws -> String {
         var issues: [TerapiError.Issue] = []
-        let key = required("Provider-Config-Key", .integrationKey, &issues)
+        let key = required(.providerConfigKey, .integrationKey, &issues)
         try Self.check(issues)
         return key
     }
 
-    private func required(_ name: String, _ rule: TextRule, _ issues: inout [TerapiError.Issue]) -> String {
-        let path = [name.lowercased()]
-        guard let value = header(name) else {
+    private func required(_ name: HTTPField.Name, _ rule: TextRule, _ issues: inout [TerapiError.Issue]) -> String {
+        let path = [name.canonicalName]
+        guard let value = request.headers[name] else {
             issues.append(TerapiError.Issue(code: "invalid_type", message: "Required.", path: path))
             return ""
         }
