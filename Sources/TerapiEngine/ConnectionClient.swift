@@ -83,9 +83,13 @@ final class ConnectionClient: Sendable {
                 }
             } catch let error as TerapiError where error.code == .providerUnreachable {
                 // Only what cannot have had an effect is sent again.
-                guard ["GET", "HEAD"].contains(request.method), attempt <= max(request.retries, 2) else { throw error }
+                guard ["GET", "HEAD"].contains(request.method), attempt <= max(request.retries, 2) else {
+                    throw error.naming(request)
+                }
                 wait = min(.seconds(1 << min(attempt, 6)), .seconds(60))
                 reason = error.message
+            } catch let error as TerapiError {
+                throw error.naming(request)
             }
             log.write(
                 .warn,
@@ -94,5 +98,14 @@ final class ConnectionClient: Sendable {
             )
             try await clock.sleep(for: wait)
         }
+    }
+}
+
+extension TerapiError {
+    /// The same error with the request in its message: who reads it must know which of many it was.
+    fileprivate func naming(_ request: ScriptRequest) -> TerapiError {
+        var named = self
+        named.message = "\(request.method) \(request.endpoint.prefix(500)): \(message)"
+        return named
     }
 }

@@ -20,6 +20,8 @@ struct DataFolder: Sendable {
     /// Makes the folder, for its owner only, when it does not exist.
     init(path: String) throws {
         self.path = path
+        // Whatever is made from now on, the socket too, is for its owner only.
+        umask(0o077)
         guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw Self.failure("make the data folder", path) }
     }
 

@@ -29,7 +29,7 @@ struct Serve: AsyncParsableCommand {
         do {
             try await serve()
         } catch let error as TerapiError {
-            throw ExitWithMessage(error.message)
+            throw ExitWithMessage(([error.message] + error.issues.map(\.message)).joined(separator: "\n"))
         }
     }
 

@@ -14,9 +14,10 @@ from server import IS_FULL, eventually
 KILLS = int(os.environ.get("TERAPI_KILLS", 100 if IS_FULL else 5))
 TICKETS = 20_000
 
-# A kill may cost what was fetched since the last commit: at most 1,000 records, which are ten pages of a hundred, the page
-# that was fetched ahead, the one that was in the air, and the first of the next run.
-PAGES_PER_KILL = 13
+# A kill may cost what was fetched since the last commit. Commits are at most 1,000 records apart, ten pages of a hundred;
+# while one batch is being committed the next is gathered. Then the page that was fetched ahead, the one that was in the
+# air, and the first of the next run.
+PAGES_PER_KILL = 10 + 10 + 3
 
 
 class Consumer:

@@ -93,7 +93,8 @@ def test_nothing_new_sends_no_webhook(synced, sink):
     for _ in range(2):
         before = api.sync_status("kinto", "store", "contacts")["finishedAt"]
         api.trigger("kinto", "store", ["contacts"])
-        eventually(lambda: api.sync_status("kinto", "store", "contacts")["finishedAt"] != before)
+        # While it runs, there is no end.
+        eventually(lambda: api.sync_status("kinto", "store", "contacts").get("finishedAt") not in (None, before))
     assert requests.delete(f"{store}/c00001", headers=ADMIN, timeout=30).ok
     run_again(api, sink, 2)
 

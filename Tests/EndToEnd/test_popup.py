@@ -159,17 +159,35 @@ def test_a_person_denies(terapi, application, browser):
     assert connections_of(api, "dot", "user123") == []
 
 
-def test_the_connect_link_works_as_a_full_page(terapi, application, browser):
+def test_the_connect_link_leads_through(terapi, browser):
+    """Terapi's own page, for applications that only pass a link on."""
     api = terapi.api()
     session = connect_session(api, allowed_integrations=["dot"])
     page = browser.new_context().new_page()
-
     page.goto(session["connect_link"])
-    if "/o/" not in page.url and "/admin/" not in page.url:
-        page.locator("a, button").first.click()
+
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name="Connect").click()
+    popup = opened.value
+    sign_in(popup)
+    popup.click("input[name=allow]")
+
+    page.get_by_text("is connected").wait_for()
+    assert len(connections_of(api, "dot", "user123")) == 1
+
+
+def test_a_full_page_redirect_comes_back(terapi, application, browser):
+    """Without a popup: the browser goes to the provider and ends at the application again."""
+    api = terapi.api()
+    origin, page_source = application
+    page_source["html"] = "<!doctype html><title>Back</title>"
+    session = connect_session(api, allowed_integrations=["dot"], allowed_origins=[origin])
+    page = browser.new_context().new_page()
+
+    page.goto(connect_address(api, "dot", session["token"], return_url=f"{origin}/settings"))
     sign_in(page)
     page.click("input[name=allow]")
-    page.wait_for_url(f"{terapi.base}/**")
+    page.wait_for_url(f"{origin}/settings**")
 
     assert len(connections_of(api, "dot", "user123")) == 1
 

@@ -63,6 +63,7 @@ struct ScriptErrorTests {
         ("require('fs')", #"The module "fs" does not exist here."#),
         ("await terapi.batchSave([{ id: 1 }, { name: 'x' }], 'Issue')", "Issue: record 1 has no id."),
         ("await terapi.batchSave([{ id: null }], 'Issue')", "Issue: record 0 has no id."),
+        ("await terapi.batchSave([{ id: String(undefined) }], 'Issue')", "Issue: record 0 has no id."),
         ("terapi.batchSave([{ id: {} }], 'Issue')", "Issue: record 0 has no id."),
         ("}{", "Unexpected token"),
         ("setTimeout(() => { throw new Error('late') }); await new Promise(() => {})", "late"),

@@ -236,6 +236,16 @@
 
     const isPlace = (value) => typeof value === 'string' || typeof value === 'number';
 
+    /// Names the request whose page holds a record that cannot be saved; what the server refuses stays as it is.
+    const save = async (terapi, spec, records) => {
+        try {
+            await terapi.batchSave(records, spec.model);
+        } catch (error) {
+            if (error?.name === 'TerapiError') throw error;
+            throw failure(spec.file, `${spec.request.method} ${spec.request.endpoint}`, error);
+        }
+    };
+
     host.declaredSync = (spec) => {
         const { file, model } = spec;
         const isDeleted = spec.deleted === undefined ? undefined : overItem(file, 'deleted', spec.deleted);
@@ -277,7 +287,7 @@
                 }
                 if (isWanted) items = items.filter(isWanted);
                 if (!map) items.forEach(nameByText);
-                await terapi.batchSave(map ? items.map(map) : items, model);
+                await save(terapi, spec, map ? items.map(map) : items);
                 reached = advance?.(page, responses);
                 // After the records it covers, never before.
                 if (spec.checkpoint?.order === 'ascending') await terapi.saveCheckpoint(reached);

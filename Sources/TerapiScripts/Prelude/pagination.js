@@ -111,13 +111,19 @@
         },
     };
 
+    const whatIs = (response, found) => {
+        if (typeof response.data !== 'string') return found === undefined ? 'nothing' : kindOf(found);
+        const isPage = /^\s*<(!doctype|html)/i.test(response.data);
+        return isPage ? 'a web page (HTML)' : `text that is not JSON: ${JSON.stringify(response.data.slice(0, 80))}`;
+    };
+
     const itemsOf = (response, rule, request) => {
         const found = rule.response_path ? at(response.data, rule.response_path) : response.data;
         if (Array.isArray(found)) return found;
         const isAbsent = (found === undefined || found === null) && typeof response.data === 'object';
         if (isAbsent && !rule.strict) return [];
         const where = rule.response_path ? ` at "${rule.response_path}"` : '';
-        throw new Error(`${request}: expected a JSON array${where} in the answer, found ${found === undefined ? 'nothing' : kindOf(found)}.`);
+        throw new Error(`${request}: expected a JSON array${where} in the answer, found ${whatIs(response, found)}.`);
     };
 
     host.itemsOf = itemsOf;

@@ -3,6 +3,9 @@
 
     const mustQuote = /^"|[\n\ud800-\udfff]/;
 
+    // What String() makes of a missing id is no id either.
+    const noID = new Set(['', 'NaN', 'undefined', 'null', '[object Object]']);
+
     const prepare = (record, index, model) => {
         if (typeof record !== 'object' || record === null) {
             throw new Error(`${model}: record ${index} is not an object: ${JSON.stringify(record)}`);
@@ -14,7 +17,7 @@
             else id = String(id);
         }
         if (id.includes('\0')) id = id.replaceAll('\0', '');
-        if (id === '' || id === 'NaN') {
+        if (noID.has(id)) {
             throw new Error(`${model}: record ${index} has no id. Every record needs a member "id" that is a string or a number.`);
         }
         const isPlain = record.id === id && record._terapi_metadata === undefined && record._nango_metadata === undefined;
