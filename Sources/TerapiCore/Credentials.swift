@@ -46,6 +46,13 @@ public struct OAuth2Credentials: Sendable, Hashable {
     }
 }
 
+extension OAuth2Credentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "***" }
+    public var debugDescription: String { "***" }
+    /// `raw` holds the tokens as plain text: nothing of it may show where credentials are printed.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 extension Credentials {
     /// The auth mode that these belong to, as it is written in JSON.
     public var type: String {
