@@ -100,7 +100,7 @@ extension Credentials {
             object["access_token"] = .string(tokens.accessToken.reveal())
             object["refresh_token"] = tokens.refreshToken.map { .string($0.reveal()) }
             object["expires_at"] = tokens.expiresAt.map { JSONValue($0.microseconds) }
-            object["scopes"] = tokens.scopes.isEmpty ? nil : JSONValue(tokens.scopes)
+            if !tokens.scopes.isEmpty { object["scopes"] = JSONValue(tokens.scopes) }
             object["raw"] = tokens.raw
             object["config_override"] = tokens.configOverride.map(Self.json)
         case .apiKey(let key):
