@@ -3,7 +3,8 @@ import TerapiCore
 /// Joins what a run changes into batches, so that many pages share one commit.
 ///
 /// A batch is committed when it holds 1,000 records or is a second old; a checkpoint is committed together with the
-/// records before it, never earlier. While one batch is being committed the next is gathered.
+/// records before it, never earlier. While one batch is being committed the next is prepared and a third is gathered:
+/// no more than that is ever open.
 actor RecordBatcher {
     static let maxRecords = 1_000
     static let maxAge = Duration.seconds(1)
@@ -11,8 +12,12 @@ actor RecordBatcher {
     private let storage: any RecordStorage
     private let clock: any WallClock
     private let onCommit: @Sendable ([String: ChangeCounts]) -> Void
-    private let wakeUp = WakeUp()
+    private let gathered = WakeUp()
+    private let prepared = WakeUp()
+    private let taken = WakeUp()
 
+    /// The batch between the two steps, and how much is committed with it.
+    private var next: (batch: any PreparedRecordBatch, target: Int)?
     private var pending: RecordBatch
     private var pendingRecords = 0
     private var pendingSince: Timestamp?
@@ -22,6 +27,7 @@ actor RecordBatcher {
     /// Counts what was added and what has been committed of it, so that a waiter knows when its own part is safe.
     private var added = 0
     private var committed = 0
+    private var gatherers: [CheckedContinuation<Void, Never>] = []
     private var waiters: [(target: Int, continuation: CheckedContinuation<Void, Never>)] = []
 
     init(
@@ -37,7 +43,7 @@ actor RecordBatcher {
         self.onCommit = onCommit
     }
 
-    /// Takes records; waits when two batches are full already, so that a fast provider cannot fill the memory.
+    /// Takes records; waits when a batch is full already, so that a fast provider cannot fill the memory.
     func add(_ change: RecordChange) async throws {
         // One change for many pages: what is planned together is hashed and sealed before the transaction, not in it.
         if let last = pending.changes.last, last.joins(change) {
@@ -48,7 +54,7 @@ actor RecordBatcher {
         }
         pendingRecords += change.ids.count
         noteAdded()
-        if pendingRecords >= 2 * Self.maxRecords { await reached(added) }
+        if pendingRecords >= Self.maxRecords { await untilTaken() }
         try check()
     }
 
@@ -63,7 +69,7 @@ actor RecordBatcher {
     func flush() async throws {
         if committed < added {
             isFlushWanted = true
-            wakeUp.ring()
+            gathered.ring()
             await reached(added)
         }
         try check()
@@ -71,44 +77,71 @@ actor RecordBatcher {
 
     /// Commits until it is cancelled or a commit fails.
     func run() async throws {
-        while true {
-            await wakeUp.wait(until: pendingSince.map { $0 + Self.maxAge }, clock: clock)
-            if Task.isCancelled { return giveUp() }
-            if isDue { await commit() }
-            if let failure { throw failure }
+        await withTaskGroup { group in
+            group.addTask { await self.prepareBatches() }
+            group.addTask { await self.commitBatches() }
+            // Whichever ends first has failed or was cancelled.
+            await group.next()
+            group.cancelAll()
         }
+        giveUp()
+        if let failure, !(failure is CancellationError) { throw failure }
+    }
+
+    private func prepareBatches() async {
+        while failure == nil {
+            await gathered.wait(until: pendingSince.map { $0 + Self.maxAge }, clock: clock)
+            guard !Task.isCancelled else { return }
+            guard isDue else { continue }
+            let batch = pending
+            let target = added
+            pending = RecordBatch(run: batch.run, scope: batch.scope)
+            pendingRecords = 0
+            pendingSince = nil
+            isFlushWanted = false
+            resumeGatherers()
+            do {
+                let ready = try await storage.prepare(batch)
+                while next != nil, failure == nil, !Task.isCancelled { await taken.wait(until: nil, clock: clock) }
+                next = (ready, target)
+                prepared.ring()
+            } catch {
+                fail(error)
+            }
+        }
+    }
+
+    private func commitBatches() async {
+        while failure == nil {
+            await prepared.wait(until: nil, clock: clock)
+            guard !Task.isCancelled else { return }
+            guard let (batch, target) = next else { continue }
+            next = nil
+            taken.ring()
+            do {
+                onCommit(try await storage.commit(batch))
+                committed = target
+                resumeWaiters()
+            } catch {
+                fail(error)
+            }
+        }
+    }
+
+    private func fail(_ error: any Error) {
+        failure = failure ?? error
+        resumeGatherers()
+        resumeWaiters()
     }
 
     /// Nobody commits any more: whoever waits for it must learn that.
     private func giveUp() {
-        failure = failure ?? CancellationError()
-        resumeWaiters()
+        fail(CancellationError())
     }
 
     private var isDue: Bool {
         guard let pendingSince else { return false }
         return isFlushWanted || pendingRecords >= Self.maxRecords || clock.now >= pendingSince + Self.maxAge
-    }
-
-    private func commit() async {
-        let batch = pending
-        let target = added
-        pending = RecordBatch(run: batch.run, scope: batch.scope)
-        pendingRecords = 0
-        pendingSince = nil
-        isFlushWanted = false
-        do {
-            onCommit(try await storage.save(batch))
-            committed = target
-        } catch {
-            failure = error
-        }
-        resumeWaiters()
-        // What was added during the commit may be due already.
-        if isDue || (committed < added && !waiters.isEmpty) {
-            isFlushWanted = !waiters.isEmpty
-            wakeUp.ring()
-        }
     }
 
     private func resumeWaiters() {
@@ -122,7 +155,18 @@ actor RecordBatcher {
         added += 1
         let isFirst = pendingSince == nil
         if isFirst { pendingSince = clock.now }
-        if isFirst || pendingRecords >= Self.maxRecords { wakeUp.ring() }
+        if isFirst || pendingRecords >= Self.maxRecords { gathered.ring() }
+    }
+
+    private func untilTaken() async {
+        guard failure == nil else { return }
+        await withCheckedContinuation { gatherers.append($0) }
+    }
+
+    private func resumeGatherers() {
+        let ready = gatherers
+        gatherers = []
+        for gatherer in ready { gatherer.resume() }
     }
 
     private func reached(_ target: Int) async {

@@ -28,6 +28,8 @@ struct RecordPlan: Sendable {
     /// Rows that came again and need nothing.
     var seen: [Int64] = []
     var unchanged = 0
+    /// The stream's position in the snapshot that the plan was made from.
+    var headPosition: Int64 = 0
 }
 
 /// Thrown inside a transaction when a record has changed since the plan was made: plan again, inside.
@@ -47,6 +49,7 @@ struct RecordPlanner: Sendable {
     }
 
     let change: RecordChange
+    var ids: Set<String> { Set(change.ids) }
     private let hasher: KeyedHash
     private let box: SecretBox
     private let place: SecretBox.Place

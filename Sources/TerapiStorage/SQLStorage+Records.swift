@@ -1,28 +1,50 @@
 public import TerapiCore
 
 extension SQLStorage: RecordStorage {
-    public func save(_ batch: RecordBatch) async throws -> [String: ChangeCounts] {
+    private struct Prepared: PreparedRecordBatch {
+        var batch: RecordBatch
+        var planners: [RecordPlanner]
+        /// `nil` when a plan can only be made under the lock.
+        var plans: [RecordPlan]?
+    }
+
+    public func prepare(_ batch: RecordBatch) async throws -> any PreparedRecordBatch {
         let hasher = try await changeHash(environmentID: batch.scope.environmentID)
         let box = box
-        let now = clock.now
         let planners = batch.changes.filter { !$0.ids.isEmpty }.map {
             RecordPlanner($0, scope: batch.scope, hasher: hasher, box: box)
         }
         // Two changes of one stream: the later one must see what the earlier one wrote.
-        if Set(planners.map(\.change.stream)).count == planners.count {
-            var known: [[RecordPlanner.Known?]] = []
-            if !planners.isEmpty {
-                known = try await database.read { snapshot in
-                    try planners.map { planner in
-                        let headID = try Self.headID(of: planner.change.stream, in: snapshot)
-                        return try planner.known(headID: headID, in: snapshot)
-                    }
+        guard Set(planners.map(\.change.stream)).count == planners.count else {
+            return Prepared(batch: batch, planners: planners, plans: nil)
+        }
+        var known: [(records: [RecordPlanner.Known?], headPosition: Int64)] = []
+        if !planners.isEmpty {
+            known = try await database.read { snapshot in
+                try planners.map { planner in
+                    let headID = try Self.headID(of: planner.change.stream, in: snapshot)
+                    let position = try headID.map { try Self.headPosition($0, in: snapshot) } ?? 0
+                    return (try planner.known(headID: headID, in: snapshot), position)
                 }
             }
-            let plans = try zip(planners, known).map { try $0.plan($1) }
+        }
+        let plans = try zip(planners, known).map { planner, known in
+            var plan = try planner.plan(known.records)
+            plan.headPosition = known.headPosition
+            return plan
+        }
+        return Prepared(batch: batch, planners: planners, plans: plans)
+    }
+
+    public func commit(_ prepared: any PreparedRecordBatch) async throws -> [String: ChangeCounts] {
+        guard let prepared = prepared as? Prepared else {
+            preconditionFailure("a batch is committed by the storage that prepared it")
+        }
+        let now = clock.now
+        if let plans = prepared.plans {
             do {
                 return try await database.write { transaction in
-                    try Self.commit(batch, planners, plans: plans, now: now, in: transaction)
+                    try Self.commit(prepared.batch, prepared.planners, plans: plans, now: now, in: transaction)
                 }
             } catch is RecordConflict {
                 // Another writer came in between. From here the plan is made under the lock.
@@ -31,7 +53,7 @@ extension SQLStorage: RecordStorage {
             }
         }
         return try await database.write { transaction in
-            try Self.commit(batch, planners, plans: nil, now: now, in: transaction)
+            try Self.commit(prepared.batch, prepared.planners, plans: nil, now: now, in: transaction)
         }
     }
 
@@ -161,6 +183,7 @@ extension SQLStorage {
         for (index, planner) in planners.enumerated() {
             let stream = planner.change.stream
             let headID = try makeHead(of: stream, in: transaction)
+            if let plan = plans?[index] { try checkFresh(plan, of: planner, headID: headID, in: transaction) }
             let plan = try plans?[index] ?? planner.plan(planner.known(headID: headID, in: transaction))
             let rowIDs = try write(plan, headID: headID, now: now, in: transaction)
             if let fullRead = planner.change.seenGeneration {
@@ -186,6 +209,33 @@ extension SQLStorage {
         case nil: break
         }
         return counts
+    }
+
+    static func headPosition(_ headID: Int64, in snapshot: any Snapshot) throws -> Int64 {
+        try snapshot.first("select position from head where id = $1", [.integer(headID)]) { $0.integer(0) } ?? 0
+    }
+
+    /// Beyond this many changes since a plan was made it is cheaper to make it again than to look at each.
+    private static let maxChangesToCheck: Int64 = 5_000
+
+    /// A plan is good as long as nobody has touched its records since; others of the stream do not matter.
+    /// - Throws: `RecordConflict`.
+    private static func checkFresh(
+        _ plan: RecordPlan,
+        of planner: RecordPlanner,
+        headID: Int64,
+        in transaction: any Transaction
+    ) throws {
+        let position = try headPosition(headID, in: transaction)
+        guard position != plan.headPosition else { return }
+        guard position - plan.headPosition <= maxChangesToCheck else { throw RecordConflict() }
+        let ids = planner.ids
+        var isTouched = false
+        try transaction.forEach(
+            "select external_id from record where head_id = $1 and position > $2",
+            [.integer(headID), .integer(plan.headPosition)]
+        ) { if ids.contains($0.text(0)) { isTouched = true } }
+        if isTouched { throw RecordConflict() }
     }
 
     private static let insertRecord: SQL = """

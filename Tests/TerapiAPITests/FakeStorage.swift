@@ -258,7 +258,10 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
 
     // MARK: - Records
 
-    func save(_ batch: RecordBatch) async throws -> [String: ChangeCounts] { [:] }
+    private struct Prepared: PreparedRecordBatch {}
+
+    func prepare(_ batch: RecordBatch) async throws -> any PreparedRecordBatch { Prepared() }
+    func commit(_ prepared: any PreparedRecordBatch) async throws -> [String: ChangeCounts] { [:] }
 
     func page(_ query: RecordQuery) async throws -> RecordPage {
         try read { state in

@@ -3,11 +3,16 @@
 /// For each stream the committed positions are, at every instant, without a gap that could be filled later: whoever has
 /// read up to a position has missed nothing below it.
 public protocol RecordStorage: Sendable {
-    /// Commits a batch in one transaction: records, positions, checkpoint and the run's counts.
+    /// Finds out what a batch changes, and hashes and seals it: everything that needs no lock. Nothing is written.
+    func prepare(_ batch: RecordBatch) async throws -> any PreparedRecordBatch
+
+    /// Commits a prepared batch in one transaction: records, positions, checkpoint and the run's counts.
+    ///
+    /// What was committed since it was prepared is taken into account.
     /// - Returns: the counts of this batch, per model as stored.
     /// - Throws: `TerapiError(.staleRun)` when a later run has begun; nothing is written then.
     @discardableResult
-    func save(_ batch: RecordBatch) async throws -> [String: ChangeCounts]
+    func commit(_ prepared: any PreparedRecordBatch) async throws -> [String: ChangeCounts]
 
     /// A page for a customer.
     /// - Throws: `TerapiError`: `.unknownConnection`, `.invalidCursor`, `.cursorExpired`, `.cursorAheadOfHistory`.
@@ -43,4 +48,15 @@ public protocol RecordStorage: Sendable {
 
     /// Removes every record of a sync's models for good; for `reset` with `emptyCache`.
     func removeRecords(of streams: [RecordStream]) async throws
+}
+
+/// A batch on its way between ``RecordStorage/prepare(_:)`` and ``RecordStorage/commit(_:)`` of the same storage.
+public protocol PreparedRecordBatch: Sendable {}
+
+extension RecordStorage {
+    /// Prepares and commits in one go.
+    @discardableResult
+    public func save(_ batch: RecordBatch) async throws -> [String: ChangeCounts] {
+        try await commit(try await prepare(batch))
+    }
 }
