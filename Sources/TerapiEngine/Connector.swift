@@ -242,7 +242,8 @@ public struct Connector: ConnectFlow {
         try checkMode(of: credentials, provider: provider)
         var connection = connection
         connection.config = try provider.checkedConfig(connection.config)
-        return try await verifyAndStore(connection, credentials: credentials, integration: integration, provider: provider)
+        return try await verifyAndStore(
+            connection, credentials: credentials, integration: integration, provider: provider)
     }
 
     private func save(
@@ -271,7 +272,8 @@ public struct Connector: ConnectFlow {
             createdAt: now,
             updatedAt: now
         )
-        return try await verifyAndStore(connection, credentials: credentials, integration: integration, provider: provider)
+        return try await verifyAndStore(
+            connection, credentials: credentials, integration: integration, provider: provider)
     }
 
     private func verifyAndStore(

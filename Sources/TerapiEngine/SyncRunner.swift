@@ -86,7 +86,8 @@ struct SyncRunner: Sendable {
             guard !Task.isCancelled else {
                 // The run stays open: the next start of the server ends it as interrupted and goes on from its
                 // checkpoint.
-                log.end(.cancelled, "The server is stopping. The sync goes on from its checkpoint when it starts again.")
+                log.end(
+                    .cancelled, "The server is stopping. The sync goes on from its checkpoint when it starts again.")
                 return
             }
             try await fail(context, error: error, log: log)
@@ -169,7 +170,8 @@ struct SyncRunner: Sendable {
             "lastSyncDate": JSONValue(context.sync.lastSyncAt),
             "variant": .string(context.sync.variant),
             "models": JSONValue(context.definition.models),
-            "paginate": services.providers.provider(context.connection.provider)?.proxy.paginate.map(JSONValue.object) ?? .null,
+            "paginate": services.providers.provider(context.connection.provider)?.proxy.paginate.map(JSONValue.object)
+                ?? .null,
         ]
     }
 
@@ -229,7 +231,8 @@ struct SyncRunner: Sendable {
                 for: stored,
                 of: sync,
                 connection: connection,
-                models: services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)?.models ?? [],
+                models: services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)?.models
+                    ?? [],
                 status: status,
                 error: error,
                 checkpoint: try await services.syncs.checkpoint(syncID: sync.id),
