@@ -10,11 +10,6 @@ public struct Connector: ConnectFlow {
     /// Without a slash at the end.
     let publicURL: String
 
-    init(services: EngineServices, publicURL: String) {
-        self.services = services
-        self.publicURL = publicURL
-    }
-
     // MARK: OAuth
 
     public func begin(_ start: ConnectStart) async throws -> ConnectRedirect {
@@ -242,7 +237,8 @@ public struct Connector: ConnectFlow {
         try checkMode(of: credentials, provider: provider)
         var connection = connection
         connection.config = try provider.checkedConfig(connection.config)
-        return try await verifyAndStore(connection, credentials: credentials, integration: integration, provider: provider)
+        return try await verifyAndStore(
+            connection, credentials: credentials, integration: integration, provider: provider)
     }
 
     private func save(
@@ -267,7 +263,8 @@ public struct Connector: ConnectFlow {
             createdAt: now,
             updatedAt: now
         )
-        return try await verifyAndStore(connection, credentials: credentials, integration: integration, provider: provider)
+        return try await verifyAndStore(
+            connection, credentials: credentials, integration: integration, provider: provider)
     }
 
     private func verifyAndStore(

@@ -56,15 +56,18 @@ public final class LogWriter: LogSink, Service {
             return queue
         }
         if batch.dropped > 0 {
-            logger.warning("Log entries were dropped: they came faster than they could be written.", metadata: [
-                "count": "\(batch.dropped)"
-            ])
+            logger.warning(
+                "Log entries were dropped: they came faster than they could be written.",
+                metadata: [
+                    "count": "\(batch.dropped)"
+                ])
         }
         guard batch.count > 0 else { return }
         do {
             try await storage.append(operations: batch.operations, messages: batch.messages)
         } catch {
-            logger.error("Log entries could not be written.", metadata: ["count": "\(batch.count)", "error": "\(error)"])
+            logger.error(
+                "Log entries could not be written.", metadata: ["count": "\(batch.count)", "error": "\(error)"])
         }
     }
 

@@ -42,7 +42,9 @@ public final class RefreshSpool: Sendable {
             defer { close(file) }
             var written = 0
             while written < sealed.count {
-                let count = sealed.withUnsafeBytes { write(file, $0.baseAddress?.advanced(by: written), $0.count - written) }
+                let count = sealed.withUnsafeBytes {
+                    write(file, $0.baseAddress?.advanced(by: written), $0.count - written)
+                }
                 guard count > 0 || (count < 0 && errno == EINTR) else { throw Self.failure("write", path) }
                 written += max(0, count)
             }

@@ -117,7 +117,8 @@ struct SyncRunner: Sendable {
         }
     }
 
-    private func runScript(_ context: SyncRunContext, functions: SyncRunFunctions, batcher: RecordBatcher) async throws {
+    private func runScript(_ context: SyncRunContext, functions: SyncRunFunctions, batcher: RecordBatcher) async throws
+    {
         let invocation = ScriptInvocation(
             environmentID: context.connection.scope.environmentID,
             kind: .sync,
@@ -168,7 +169,8 @@ struct SyncRunner: Sendable {
             "lastSyncDate": JSONValue(context.sync.lastSyncAt),
             "variant": .string(context.sync.variant),
             "models": JSONValue(context.definition.models),
-            "paginate": services.providers.provider(context.connection.provider)?.proxy.paginate.map(JSONValue.object) ?? .null,
+            "paginate": services.providers.provider(context.connection.provider)?.proxy.paginate.map(JSONValue.object)
+                ?? .null,
         ]
     }
 
@@ -238,7 +240,8 @@ struct SyncRunner: Sendable {
                 for: stored,
                 of: sync,
                 connection: connection,
-                models: services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)?.models ?? [],
+                models: services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)?.models
+                    ?? [],
                 status: status,
                 error: error,
                 checkpoint: checkpoint,

@@ -360,7 +360,9 @@ public actor TokenRefresher: CredentialSource {
         }
     }
 
-    private func access(_ connection: Connection, _ integration: Integration, _ credentials: Credentials) -> ConnectionAccess {
+    private func access(_ connection: Connection, _ integration: Integration, _ credentials: Credentials)
+        -> ConnectionAccess
+    {
         ConnectionAccess(
             integration: integration,
             connectionID: connection.connectionID,

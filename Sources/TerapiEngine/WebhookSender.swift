@@ -90,7 +90,8 @@ public struct WebhookSender: Service {
             error: outcome.error
         )
         var random = SystemRandomNumberGenerator()
-        let wait = outcome.error == nil || outcome.isFinal
+        let wait =
+            outcome.error == nil || outcome.isFinal
             ? nil
             : RetryPolicy.webhooks.delay(
                 afterAttempt: attempt.number,

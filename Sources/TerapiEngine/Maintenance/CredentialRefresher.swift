@@ -18,7 +18,8 @@ public struct CredentialRefresher: Service {
                 } catch is CancellationError {
                     break
                 } catch {
-                    services.logger.error("Refreshing tokens in the background failed.", metadata: ["error": "\(error)"])
+                    services.logger.error(
+                        "Refreshing tokens in the background failed.", metadata: ["error": "\(error)"])
                     try? await services.clock.sleep(for: Self.interval)
                 }
             }
