@@ -46,6 +46,13 @@ public struct OAuth2Credentials: Sendable, Hashable {
     }
 }
 
+extension OAuth2Credentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "***" }
+    public var debugDescription: String { "***" }
+    /// `raw` holds the tokens as plain text: nothing of it may show where credentials are printed.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 extension Credentials {
     /// The auth mode that these belong to, as it is written in JSON.
     public var type: String {
@@ -93,7 +100,7 @@ extension Credentials {
             object["access_token"] = .string(tokens.accessToken.reveal())
             object["refresh_token"] = tokens.refreshToken.map { .string($0.reveal()) }
             object["expires_at"] = tokens.expiresAt.map { JSONValue($0.microseconds) }
-            object["scopes"] = tokens.scopes.isEmpty ? nil : JSONValue(tokens.scopes)
+            if !tokens.scopes.isEmpty { object["scopes"] = JSONValue(tokens.scopes) }
             object["raw"] = tokens.raw
             object["config_override"] = tokens.configOverride.map(Self.json)
         case .apiKey(let key):

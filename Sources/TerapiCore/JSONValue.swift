@@ -115,7 +115,8 @@ extension JSONValue {
         path.split(separator: ".").reduce(self as JSONValue?) { value, step in
             switch value {
             case .object(let object): object[String(step)]
-            case .array(let array): Int(step).flatMap { array.indices.contains($0) ? array[$0] : nil }
+            // Not `: nil`, which is a value of this type.
+            case .array(let array): Int(step).flatMap { array.indices.contains($0) ? array[$0] : JSONValue?.none }
             default: nil
             }
         }

@@ -10,25 +10,37 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         left.microseconds < right.microseconds
     }
 
+    /// Stops at the bounds: a provider may say that its token lives for 10¹⁸ seconds.
     public static func + (left: Timestamp, right: Duration) -> Timestamp {
-        Timestamp(microseconds: left.microseconds + right.microseconds)
+        let (sum, isBeyond) = left.microseconds.addingReportingOverflow(right.microseconds)
+        return Timestamp(microseconds: isBeyond ? (right < .zero ? .min : .max) : sum)
     }
 
+    /// Stops at the bounds.
     public static func - (left: Timestamp, right: Duration) -> Timestamp {
-        Timestamp(microseconds: left.microseconds - right.microseconds)
+        let (difference, isBeyond) = left.microseconds.subtractingReportingOverflow(right.microseconds)
+        return Timestamp(microseconds: isBeyond ? (right < .zero ? .max : .min) : difference)
     }
 
+    /// Stops at the bounds.
     public static func - (left: Timestamp, right: Timestamp) -> Duration {
-        .microseconds(left.microseconds - right.microseconds)
+        let (difference, isBeyond) = left.microseconds.subtractingReportingOverflow(right.microseconds)
+        return .microseconds(isBeyond ? (left < right ? .min : .max) : difference)
     }
 
     /// Whole seconds since 1970, rounded down.
-    public var unixSeconds: Int64 { (microseconds - Self.remainder(microseconds, 1_000_000)) / 1_000_000 }
+    public var unixSeconds: Int64 {
+        microseconds / 1_000_000 - (microseconds % 1_000_000 < 0 ? 1 : 0)
+    }
 }
 
 extension Duration {
+    /// Rounded towards zero. Durations of more than 290,000 years are cut to what fits.
     public var microseconds: Int64 {
-        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
+        let (seconds, attoseconds) = components
+        let (whole, isBeyond) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        let (sum, isSumBeyond) = whole.addingReportingOverflow(attoseconds / 1_000_000_000_000)
+        return isBeyond || isSumBeyond ? (seconds < 0 ? .min : .max) : sum
     }
 
     public var seconds: Double {
@@ -37,7 +49,11 @@ extension Duration {
 }
 
 extension Timestamp {
-    /// `2023-09-18T15:20:35.941305+00:00`, always with microseconds and in UTC.
+    /// What four digits of a year can say: the first moment of the year 0 and the last of 9999.
+    private static let writable = -62_167_219_200_000_000...253_402_300_799_999_999 as ClosedRange<Int64>
+
+    /// `2023-09-18T15:20:35.941305+00:00`, always with microseconds and in UTC. A moment before the year 0 or after 9999
+    /// is written as the nearest one inside.
     public var iso8601: String {
         String(decoding: iso8601Bytes, as: UTF8.self)
     }
@@ -52,8 +68,9 @@ extension Timestamp {
     /// Writes the 32 bytes of ``iso8601``.
     public func write(into buffer: UnsafeMutableBufferPointer<UInt8>) {
         precondition(buffer.count >= 32)
-        let fraction = Self.remainder(microseconds, 1_000_000)
-        let secondOfEpoch = unixSeconds
+        let shown = Timestamp(microseconds: min(max(microseconds, Self.writable.lowerBound), Self.writable.upperBound))
+        let fraction = Self.remainder(shown.microseconds, 1_000_000)
+        let secondOfEpoch = shown.unixSeconds
         let secondOfDay = Self.remainder(secondOfEpoch, 86_400)
         let (year, month, day) = Self.civil(daysSince1970: (secondOfEpoch - secondOfDay) / 86_400)
         func put(_ value: Int64, at offset: Int, width: Int) {
@@ -85,7 +102,7 @@ extension Timestamp {
     }
 
     /// Reads an ISO 8601 date and time with an offset (`Z`, `+02:00`), its fraction kept to the microsecond.
-    /// - Returns: `nil` when the text is anything else.
+    /// - Returns: `nil` when the text is anything else, or a moment that ``iso8601`` could not write.
     public init?(iso8601 text: String) {
         var rest = Substring(text)
         func digits(_ count: Int) -> Int64? {
@@ -125,6 +142,7 @@ extension Timestamp {
         let days = Self.daysSince1970(year: year, month: month, day: day)
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offsetSeconds
         self.init(microseconds: seconds * 1_000_000 + fraction)
+        guard Self.writable.contains(microseconds) else { return nil }
     }
 
     private static func remainder(_ value: Int64, _ divisor: Int64) -> Int64 {

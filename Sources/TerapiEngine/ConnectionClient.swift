@@ -45,6 +45,7 @@ final class ConnectionClient: Sendable {
                 forceRefresh: false,
                 staleGeneration: staleGeneration
             )
+            log.hide(current.allSecrets)
             let access = ConnectionAccess(
                 integration: integration,
                 connectionID: connection.connectionID,

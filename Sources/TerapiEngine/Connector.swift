@@ -249,6 +249,10 @@ public struct Connector: ConnectFlow {
         integration: Integration,
         provider: Provider
     ) async throws -> Connection {
+        if session.connectionID == nil {
+            // Another end user may have taken the id since this one began.
+            try await checkOwner(of: connectionID, session: session, integration: integration)
+        }
         let now = services.clock.now
         let connection = Connection(
             scope: session.scope,
@@ -357,19 +361,24 @@ public struct Connector: ConnectFlow {
             return bound
         }
         guard let wished else { return randomUUID() }
+        try await checkOwner(of: wished, session: session, integration: integration)
+        return wished
+    }
+
+    /// - Throws: `TerapiError(.invalidBody)` unless the id is free or already this end user's.
+    private func checkOwner(of connectionID: String, session: ConnectSession, integration: Integration) async throws {
         let existing = try await services.connections.connection(
-            wished,
+            connectionID,
             integrationKey: integration.key,
             in: session.scope
         )
-        guard let existing else { return wished }
+        guard let existing else { return }
         guard let owner = existing.endUser?.id, owner == session.endUser?.id else {
             throw TerapiError(
                 .invalidBody,
                 "The connection id is taken. Leave it out, or begin a session by POST /connect/sessions/reconnect."
             )
         }
-        return wished
     }
 
     private static func unknownIntegration(_ key: String) -> TerapiError {

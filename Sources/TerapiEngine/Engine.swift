@@ -1,6 +1,5 @@
 public import Logging
 public import ServiceLifecycle
-import Synchronization
 public import TerapiCore
 
 /// Everything that works in the background, put together.
@@ -11,8 +10,6 @@ public struct Engine: Sendable {
     public let syncWorker: SyncWorker
     public let webhookSender: WebhookSender
     public let credentialRefresher: CredentialRefresher
-
-    private let stopping: Stopping
 
     /// - Parameters:
     ///   - publicURL: where browsers reach the server, without a slash at the end.
@@ -37,7 +34,6 @@ public struct Engine: Sendable {
         let bootID = randomUUID()
         let webhookWakeUp = WakeUp()
         let composer = WebhookComposer(settings: settings)
-        let stopping = Stopping()
         let refresher = TokenRefresher(
             settings: settings,
             connections: connections,
@@ -68,10 +64,8 @@ public struct Engine: Sendable {
             webhooks: composer,
             gate: ConnectionGate(clock: clock),
             syncWakeUp: WakeUp(),
-            webhookWakeUp: webhookWakeUp,
-            isStopping: { stopping.isSet }
+            webhookWakeUp: webhookWakeUp
         )
-        self.stopping = stopping
         credentials = refresher
         connector = Connector(services: services, publicURL: publicURL)
         self.syncs = SyncController(services: services)
@@ -82,28 +76,11 @@ public struct Engine: Sendable {
 
     /// The parts that run as long as the server does.
     public var parts: [any Service] {
-        [StopNotice(stopping: stopping), syncWorker, webhookSender, credentialRefresher]
+        [syncWorker, webhookSender, credentialRefresher]
     }
 
     /// Settles what the last process left behind; before the server is ready.
     public func prepare() async throws {
         try await credentials.replaySpool()
-    }
-}
-
-/// Whether the server is on its way down: a run that is cancelled then is not a failed one.
-final class Stopping: Sendable {
-    private let flag = Atomic(false)
-
-    var isSet: Bool { flag.load(ordering: .acquiring) }
-    func set() { flag.store(true, ordering: .releasing) }
-}
-
-private struct StopNotice: Service {
-    let stopping: Stopping
-
-    func run() async throws {
-        try await gracefulShutdown()
-        stopping.set()
     }
 }

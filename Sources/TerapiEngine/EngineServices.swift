@@ -24,5 +24,4 @@ struct EngineServices: Sendable {
     let gate: ConnectionGate
     let syncWakeUp: WakeUp
     let webhookWakeUp: WakeUp
-    let isStopping: @Sendable () -> Bool
 }

@@ -8,7 +8,8 @@ final class OperationLog: Sendable {
 
     private struct State {
         var scriptMessages = 0
-        var secrets: Set<String> = []
+        /// The longest first: where one begins with another, nothing of its end may stay.
+        var secrets: [String] = []
     }
 
     let id: String
@@ -28,7 +29,11 @@ final class OperationLog: Sendable {
     /// From now on these values show as `***`, whoever writes them: a script may log what it got from the provider.
     func hide(_ secrets: [Secret]) {
         let texts = secrets.map { $0.reveal() }.filter { $0.utf8.count >= 6 }
-        state.withLock { $0.secrets.formUnion(texts) }
+        state.withLock { state in
+            let new = texts.filter { !state.secrets.contains($0) }
+            guard !new.isEmpty else { return }
+            state.secrets = Set(state.secrets + new).sorted { $0.utf8.count > $1.utf8.count }
+        }
     }
 
     func write(_ level: LogMessage.Level, _ message: String, meta: JSONObject = [:], isFromScript: Bool = false) {
@@ -59,11 +64,11 @@ final class OperationLog: Sendable {
         sink.record(ended)
     }
 
-    private static func redact(_ text: String, _ secrets: Set<String>) -> String {
+    private static func redact(_ text: String, _ secrets: [String]) -> String {
         secrets.reduce(text) { $0.contains($1) ? $0.replacing($1, with: "***") : $0 }
     }
 
-    private static func redact(_ value: JSONValue, _ secrets: Set<String>) -> JSONValue {
+    private static func redact(_ value: JSONValue, _ secrets: [String]) -> JSONValue {
         switch value {
         case .string(let text): .string(redact(text, secrets))
         case .array(let values): .array(values.map { redact($0, secrets) })

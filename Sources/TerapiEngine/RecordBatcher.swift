@@ -11,7 +11,6 @@ actor RecordBatcher {
 
     private let storage: any RecordStorage
     private let clock: any WallClock
-    private let onCommit: @Sendable ([String: ChangeCounts]) -> Void
     private let gathered = WakeUp()
     private let prepared = WakeUp()
     private let taken = WakeUp()
@@ -34,13 +33,11 @@ actor RecordBatcher {
         run: RunFence,
         scope: EnvironmentScope,
         storage: any RecordStorage,
-        clock: any WallClock,
-        onCommit: @escaping @Sendable ([String: ChangeCounts]) -> Void
+        clock: any WallClock
     ) {
         pending = RecordBatch(run: run, scope: scope)
         self.storage = storage
         self.clock = clock
-        self.onCommit = onCommit
     }
 
     /// Takes records; waits when a batch is full already, so that a fast provider cannot fill the memory.
@@ -68,7 +65,8 @@ actor RecordBatcher {
     /// Returns when everything added so far is committed.
     func flush() async throws {
         if committed < added {
-            isFlushWanted = true
+            // When nothing is pending it is under way already, and the next batch need not hurry.
+            isFlushWanted = pendingSince != nil
             gathered.ring()
             await reached(added)
         }
@@ -119,7 +117,7 @@ actor RecordBatcher {
             next = nil
             taken.ring()
             do {
-                onCommit(try await storage.commit(batch))
+                try await storage.commit(batch)
                 committed = target
                 resumeWaiters()
             } catch {

@@ -33,22 +33,20 @@ public final class RefreshSpool: Sendable {
     }
 
     /// Returns when the answer would survive a power cut.
+    ///
+    /// It is written under another name first: a file with an attempt's name is always whole.
     func keep(_ entry: Entry) async throws {
         let sealed = try box.seal(Self.encode(entry), for: Self.place(entry.attempt))
         try await onQueue { [folder] in
+            let draft = "\(folder)/.\(entry.attempt)"
             let path = "\(folder)/\(entry.attempt)"
-            let file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
-            guard file >= 0 else { throw Self.failure("create", path) }
-            defer { close(file) }
-            var written = 0
-            while written < sealed.count {
-                let count = sealed.withUnsafeBytes {
-                    write(file, $0.baseAddress?.advanced(by: written), $0.count - written)
-                }
-                guard count > 0 || (count < 0 && errno == EINTR) else { throw Self.failure("write", path) }
-                written += max(0, count)
+            do {
+                try Self.store(sealed, at: draft)
+                guard rename(draft, path) == 0 else { throw Self.failure("create", path) }
+            } catch {
+                unlink(draft)
+                throw error
             }
-            guard fsync(file) == 0 else { throw Self.failure("sync", path) }
             try Self.syncFolder(folder)
         }
     }
@@ -62,12 +60,19 @@ public final class RefreshSpool: Sendable {
         }
     }
 
-    /// What an earlier process left behind.
-    func entries() async throws -> [Entry] {
+    /// What an earlier process left behind, and the names of the files that cannot be read.
+    func entries() async throws -> (entries: [Entry], unreadable: [String]) {
         let files = try await onQueue { [folder] in try Self.files(in: folder) }
-        return try files.map { attempt, sealed in
-            try Self.decode(try box.open(sealed, for: Self.place(attempt)), attempt: attempt)
+        var entries: [Entry] = []
+        var unreadable: [String] = []
+        for (attempt, sealed) in files {
+            do {
+                entries.append(try Self.decode(try box.open(sealed, for: Self.place(attempt)), attempt: attempt))
+            } catch {
+                unreadable.append(attempt)
+            }
         }
+        return (entries, unreadable)
     }
 
     private func onQueue<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
@@ -108,6 +113,21 @@ public final class RefreshSpool: Sendable {
                 body: body
             )
         )
+    }
+
+    private static func store(_ bytes: [UInt8], at path: String) throws {
+        let file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw failure("create", path) }
+        defer { close(file) }
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { bytes in
+                write(file, bytes.baseAddress?.advanced(by: written), bytes.count - written)
+            }
+            guard count > 0 || (count < 0 && errno == EINTR) else { throw failure("write", path) }
+            written += max(0, count)
+        }
+        guard fsync(file) == 0 else { throw failure("sync", path) }
     }
 
     private static func files(in folder: String) throws -> [(attempt: String, sealed: [UInt8])] {

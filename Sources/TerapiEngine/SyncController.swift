@@ -15,16 +15,14 @@ public struct SyncController: SyncControl {
         confirmsMassDeletion: Bool
     ) async throws {
         for (sync, connection) in try await select(selection) {
+            // Before the request: the run that it asks for may begin at once, and its records must stay.
+            if reset, emptyCache { try await services.records.removeRecords(of: streams(sync)) }
             try await services.syncs.requestRun(
                 syncID: sync.id,
                 reset: reset,
                 confirmsMassDeletion: confirmsMassDeletion,
                 now: services.clock.now
             )
-            if reset {
-                try await services.records.abandonFullReads(syncID: sync.id)
-                if emptyCache { try await services.records.removeRecords(of: streams(sync)) }
-            }
             note(reset ? .syncRequestReset : .syncRequestRun, sync, connection, "A run was requested.")
         }
         services.syncWakeUp.ring()

@@ -35,7 +35,7 @@ final class SyncRunFunctions: ScriptFunctions {
     }
 
     /// The checkpoint that the script saved last.
-    var checkpoint: JSONValue? { state.withLock { $0.checkpoint } }
+    private var checkpoint: JSONValue? { state.withLock { $0.checkpoint } }
 
     func send(_ request: ScriptRequest) async throws -> ScriptResponse {
         try await client.send(request, metadata: state.withLock { $0.metadata })
@@ -111,12 +111,7 @@ final class SyncRunFunctions: ScriptFunctions {
     }
 
     private func connectionForScript(options: JSONValue?) async throws -> JSONValue {
-        let (credentials, _) = try await services.credentials.credentials(
-            of: context.connection,
-            integration: context.integration,
-            forceRefresh: options?["forceRefresh"]?.bool ?? false,
-            staleGeneration: nil
-        )
+        let credentials = try await credentials(forceRefresh: options?["forceRefresh"]?.bool ?? false)
         let connection = context.connection
         return [
             "connection_id": .string(connection.connectionID),
@@ -129,13 +124,20 @@ final class SyncRunFunctions: ScriptFunctions {
         ]
     }
 
-    private func token() async throws -> JSONValue {
+    /// What the script gets it may print: from now on the log knows it.
+    private func credentials(forceRefresh: Bool) async throws -> Credentials {
         let (credentials, _) = try await services.credentials.credentials(
             of: context.connection,
             integration: context.integration,
-            forceRefresh: false,
+            forceRefresh: forceRefresh,
             staleGeneration: nil
         )
+        log.hide(credentials.allSecrets)
+        return credentials
+    }
+
+    private func token() async throws -> JSONValue {
+        let credentials = try await credentials(forceRefresh: false)
         switch credentials {
         case .oauth2(let oauth): return .string(oauth.accessToken.reveal())
         case .apiKey(let key): return .string(key.reveal())

@@ -1,5 +1,4 @@
 import Logging
-import Synchronization
 import TerapiCore
 
 /// What one run is about.
@@ -26,61 +25,85 @@ struct SyncRunner: Sendable {
 
     /// Never throws: every outcome is written into the run.
     func run(_ sync: Sync, _ run: SyncRun) async {
-        let context: SyncRunContext
         do {
-            guard let found = try await load(sync, run) else {
-                try await end(sync, run, status: .cancelled, error: nil, checkpoint: sync.checkpoint, connection: nil)
-                return
+            // Deleted since the claim, and its syncs with it: there is nothing to end.
+            guard let connection = try await services.connections.connection(row: sync.connectionID) else { return }
+            let log = log(of: sync, run, connection: connection)
+            do {
+                try await execute(sync, run, connection: connection, log: log)
+            } catch let error as TerapiError where error.code == .staleRun {
+                log.end(.cancelled, "The sync was reset, or a later run of it has begun; this one stopped writing.")
+            } catch {
+                log.end(.failed, "The server could not end the run. The sync goes on from its checkpoint.")
+                throw error
             }
-            context = found
         } catch {
-            services.logger.error("A sync run could not begin.", metadata: ["error": "\(error)"])
-            return
+            // The run stays open until its lease has run out: then it is ended as interrupted.
+            services.logger.error("A sync run could not begin or end.", metadata: ["error": "\(error)"])
         }
-        let log = OperationLog(
+    }
+
+    /// The run's operation in the logs; also for one that is ended by another process than it began in.
+    func log(of sync: Sync, _ run: SyncRun, connection: Connection?) -> OperationLog {
+        OperationLog(
             LogOperation(
                 id: run.operationID,
                 scope: sync.scope,
                 kind: .syncRun,
                 message: "\(sync.name): \(run.isInitial ? "initial" : "incremental") run",
-                integrationKey: context.connection.integrationKey,
-                connectionID: context.connection.connectionID,
+                integrationKey: sync.integrationKey,
+                connectionID: connection?.connectionID,
                 subject: sync.name,
                 createdAt: run.startedAt
             ),
             sink: services.log,
             clock: services.clock
         )
-        do {
-            try await execute(context, log: log)
-        } catch {
-            log.end(.failed, "The end of the run could not be stored: \(error)")
-            services.logger.error("The end of a sync run could not be stored.", metadata: ["error": "\(error)"])
-        }
     }
 
-    private func load(_ sync: Sync, _ run: SyncRun) async throws -> SyncRunContext? {
-        guard let connection = try await services.connections.connection(row: sync.connectionID),
+    private func execute(_ sync: Sync, _ run: SyncRun, connection: Connection, log: OperationLog) async throws {
+        guard
             let integration = try await services.settings.integration(key: connection.integrationKey, in: sync.scope),
             let definition = services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)
-        else { return nil }
-        return SyncRunContext(
+        else {
+            let message = "The sync is not defined any more. Its definition is looked for again in 15 minutes."
+            try await end(sync, run, status: .cancelled, error: message, connection: connection)
+            log.end(.cancelled, message)
+            return
+        }
+        let context = SyncRunContext(
             sync: sync,
             run: run,
             connection: connection,
             integration: integration,
             definition: definition
         )
+        do {
+            try await runScript(context, log: log)
+        } catch let error as TerapiError where error.code == .staleRun {
+            throw error
+        } catch {
+            guard !Task.isCancelled else {
+                // The run stays open: the next start of the server ends it as interrupted and goes on from its
+                // checkpoint.
+                log.end(
+                    .cancelled, "The server is stopping. The sync goes on from its checkpoint when it starts again.")
+                return
+            }
+            try await fail(context, error: error, log: log)
+            return
+        }
+        let ended = try await end(sync, run, status: .success, error: nil, connection: connection)
+        log.end(.success, Self.summary(of: ended))
+        await setError(operationID: nil, context)
     }
 
-    private func execute(_ context: SyncRunContext, log: OperationLog) async throws {
-        let progress = RunProgress()
+    private func runScript(_ context: SyncRunContext, log: OperationLog) async throws {
         let batcher = RecordBatcher(
             run: context.fence,
             scope: context.connection.scope,
             storage: services.records,
-            clock: services.clock,
-            onCommit: { progress.add($0) }
+            clock: services.clock
         )
         let functions = SyncRunFunctions(
             context: context,
@@ -97,28 +120,6 @@ struct SyncRunner: Sendable {
             services: services,
             log: log
         )
-        do {
-            try await runScript(context, functions: functions, batcher: batcher)
-            try await end(context, functions: functions, status: .success, error: nil)
-            log.end(.success, progress.summary)
-            try await services.connections.setError(
-                .sync,
-                subject: context.sync.name,
-                operationID: nil,
-                row: context.connection.id
-            )
-        } catch let error as TerapiError where error.code == .staleRun {
-            log.end(.cancelled, "A later run of this sync has begun; this one stopped writing.")
-        } catch is CancellationError where services.isStopping() {
-            // The run stays open: the next start of the server ends it as interrupted and goes on from its checkpoint.
-            log.end(.cancelled, "The server is stopping. The sync goes on from its checkpoint when it starts again.")
-        } catch {
-            try await fail(context, functions: functions, error: error, log: log)
-        }
-    }
-
-    private func runScript(_ context: SyncRunContext, functions: SyncRunFunctions, batcher: RecordBatcher) async throws
-    {
         let invocation = ScriptInvocation(
             environmentID: context.connection.scope.environmentID,
             kind: .sync,
@@ -174,14 +175,10 @@ struct SyncRunner: Sendable {
         ]
     }
 
-    private func fail(
-        _ context: SyncRunContext,
-        functions: SyncRunFunctions,
-        error: any Error,
-        log: OperationLog
-    ) async throws {
+    private func fail(_ context: SyncRunContext, error: any Error, log: OperationLog) async throws {
         let message: String
-        if let refused = error as? MassDeletionRefused {
+        switch error {
+        case let refused as MassDeletionRefused:
             message = refused.message
             try await services.syncs.setState(
                 .paused,
@@ -189,53 +186,47 @@ struct SyncRunner: Sendable {
                 nextRunAt: nil,
                 now: services.clock.now
             )
-        } else {
-            message = (error as? TerapiError)?.message ?? "The run failed for a reason inside the server."
-        }
-        if !(error is MassDeletionRefused), (error as? TerapiError) == nil {
+        case let error as TerapiError:
+            message = error.message
+        default:
+            message = "The run failed for a reason inside the server."
             services.logger.error("A sync run failed.", metadata: ["error": "\(error)", "operation": "\(log.id)"])
         }
-        try await end(context, functions: functions, status: .failed, error: message)
+        try await end(context.sync, context.run, status: .failed, error: message, connection: context.connection)
         log.end(.failed, message)
-        try await services.connections.setError(
-            .sync,
-            subject: context.sync.name,
-            operationID: log.id,
-            row: context.connection.id
-        )
+        await setError(operationID: log.id, context)
     }
 
-    private func end(
-        _ context: SyncRunContext,
-        functions: SyncRunFunctions,
-        status: SyncRun.Status,
-        error: String?
-    ) async throws {
-        try await end(
-            context.sync,
-            context.run,
-            status: status,
-            error: error,
-            checkpoint: functions.checkpoint,
-            connection: context.connection
-        )
+    /// Marks the connection, or takes the mark away. The run has ended already: a failure here does not change how.
+    private func setError(operationID: String?, _ context: SyncRunContext) async {
+        do {
+            try await services.connections.setError(
+                .sync,
+                subject: context.sync.name,
+                operationID: operationID,
+                row: context.connection.id
+            )
+        } catch {
+            services.logger.error("A connection could not be marked.", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Writes the end of a run with its webhooks. Also for runs whose process died: what they committed is told.
+    /// - Returns: the run with what it committed.
+    @discardableResult
     func end(
         _ sync: Sync,
         _ run: SyncRun,
         status: SyncRun.Status,
         error: String?,
-        checkpoint: JSONValue?,
         connection: Connection?
-    ) async throws {
+    ) async throws -> SyncRun {
         let now = services.clock.now
         let failures = status == .failed ? sync.failures + 1 : 0
+        // Counts and checkpoint are read back: only what was committed is told.
+        let stored = try await services.syncs.run(run.id) ?? run
         var events: [WebhookEvent] = []
         if let connection {
-            // The counts are read back: they were committed with the records.
-            let stored = try await services.syncs.run(run.id) ?? run
             events = try await services.webhooks.events(
                 for: stored,
                 of: sync,
@@ -244,7 +235,7 @@ struct SyncRunner: Sendable {
                     ?? [],
                 status: status,
                 error: error,
-                checkpoint: checkpoint,
+                checkpoint: try await services.syncs.checkpoint(syncID: sync.id),
                 now: now
             )
         }
@@ -253,7 +244,7 @@ struct SyncRunner: Sendable {
             ending: RunEnding(
                 status: status,
                 error: error,
-                nextRunAt: connection == nil ? nil : nextRun(sync, run, status: status, failures: failures, now: now),
+                nextRunAt: nextRun(sync, run, status: status, failures: failures, now: now),
                 failures: failures
             ),
             events: events,
@@ -261,6 +252,17 @@ struct SyncRunner: Sendable {
         )
         services.webhookWakeUp.ring()
         services.syncWakeUp.ring()
+        return stored
+    }
+
+    private static func summary(of run: SyncRun) -> String {
+        let models = run.counts.sorted { $0.key < $1.key }
+        guard !models.isEmpty else { return "Nothing has changed." }
+        return models.map { model, counts in
+            "\(model): \(counts.added) added, \(counts.updated) updated, \(counts.deleted) deleted, "
+                + "\(counts.unchanged) unchanged."
+        }
+        .joined(separator: " ")
     }
 
     /// The next tick of the sync's own raster, so that slow runs do not drift and missed ticks collapse into one; after a
@@ -273,6 +275,10 @@ struct SyncRunner: Sendable {
         now: Timestamp
     ) -> Timestamp {
         if status == .abandoned { return now }
+        guard services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey) != nil else {
+            // A file with a mistake in it may be on its way to be mended.
+            return now + .seconds(900)
+        }
         let interval = services.catalog.frequency(of: sync).interval
         let elapsed = max(0, (now - run.startedAt).microseconds)
         let ticks = elapsed / interval.microseconds + 1
@@ -283,24 +289,5 @@ struct SyncRunner: Sendable {
         var random = SystemRandomNumberGenerator()
         let retry = RetryPolicy.syncRuns.delay(afterAttempt: failures, random: &random).map { now + $0 }
         return min(regular, retry ?? regular)
-    }
-}
-
-/// What a run has committed so far.
-private final class RunProgress: Sendable {
-    private let counts = Mutex<[String: ChangeCounts]>([:])
-
-    func add(_ batch: [String: ChangeCounts]) {
-        counts.withLock { $0.merge(batch) { $0 + $1 } }
-    }
-
-    var summary: String {
-        let models = counts.withLock { $0 }.sorted { $0.key < $1.key }
-        guard !models.isEmpty else { return "Nothing has changed." }
-        return models.map { model, counts in
-            "\(model): \(counts.added) added, \(counts.updated) updated, \(counts.deleted) deleted, "
-                + "\(counts.unchanged) unchanged."
-        }
-        .joined(separator: " ")
     }
 }

@@ -58,7 +58,13 @@ public actor TokenRefresher: CredentialSource {
         staleGeneration: Int64?
     ) async throws -> (credentials: Credentials, generation: Int64) {
         let stored = try await stored(row: connection.id)
-        let need = need(of: stored, provider: integration.provider, forced: forceRefresh, stale: staleGeneration)
+        let need = need(
+            of: stored,
+            row: connection.id,
+            provider: integration.provider,
+            forced: forceRefresh,
+            stale: staleGeneration
+        )
         switch need {
         case .none:
             return (stored.credentials, stored.generation)
@@ -76,7 +82,12 @@ public actor TokenRefresher: CredentialSource {
 
     /// Settles what an earlier process left in the spool. Runs before the server is ready.
     public func replaySpool() async throws {
-        for entry in try await spool.entries() {
+        let (entries, unreadable) = try await spool.entries()
+        for name in unreadable {
+            // It stays where it is: with the key that sealed it, a later start can still settle it.
+            logger.error("A file in the refresh spool cannot be read.", metadata: ["file": "\(name)"])
+        }
+        for entry in entries {
             if let connection = try await connections.connection(row: entry.connectionRow),
                 let integration = try await settings.integration(key: connection.integrationKey, in: connection.scope),
                 let stored = try await connections.credentials(row: connection.id)
@@ -103,7 +114,13 @@ public actor TokenRefresher: CredentialSource {
         case impossible(TerapiError)
     }
 
-    private func need(of stored: StoredCredentials, provider: String, forced: Bool, stale: Int64?) -> Need {
+    private func need(
+        of stored: StoredCredentials,
+        row: Int64,
+        provider: String,
+        forced: Bool,
+        stale: Int64?
+    ) -> Need {
         guard case .oauth2(let oauth) = stored.credentials, oauth.refreshToken != nil else {
             return stored.needsReconnect && !forced ? .impossible(Self.exhausted) : .none
         }
@@ -112,22 +129,29 @@ public actor TokenRefresher: CredentialSource {
         let isExpired = oauth.expiresAt.map { $0 <= now } ?? false
         let isStale = stale == stored.generation
         let isUrgent = forced || isStale || isExpired
-        if !forced, let retryAfter = stored.retryAfter, retryAfter > now {
-            return isUrgent ? .impossible(Self.backoff(until: retryAfter, now: now)) : .none
+        let refusalEnd = stored.refusedAt.map { $0 + Self.refusalPause }
+        if !forced, let pauseEnd = [stored.retryAfter, refusalEnd].compactMap(\.self).max(), pauseEnd > now {
+            return isUrgent ? .impossible(Self.backoff(until: pauseEnd, now: now)) : .none
         }
         if isUrgent { return .now }
         guard let expiresAt = oauth.expiresAt else { return .none }
-        return expiresAt - now <= margin(oauth, stored, provider: provider) ? .soon : .none
+        return expiresAt - now <= margin(oauth, stored, row: row, provider: provider) ? .soon : .none
     }
 
     /// How long before its end a token is renewed: early enough that the old one still works while the outcome of a
     /// refresh may be unknown, and not so early that a short-lived token is renewed at every use.
-    private func margin(_ oauth: OAuth2Credentials, _ stored: StoredCredentials, provider: String) -> Duration {
+    private func margin(
+        _ oauth: OAuth2Credentials,
+        _ stored: StoredCredentials,
+        row: Int64,
+        provider: String
+    ) -> Duration {
         if let buffer = providers.provider(provider)?.oauth2?.tokenExpirationBuffer { return buffer }
         let life = oauth.raw["expires_in"].flatMap { $0.double ?? $0.string.flatMap(Double.init) } ?? 3600
         let margin = max(life * 0.2, min(300, life * 0.5))
         // Up to a tenth more or less, the same for one token, so that many connections do not refresh at once.
-        let jitter = Double(UInt64(bitPattern: stored.generation &* 2_654_435_761) % 2_000) / 10_000 - 0.1
+        let mixed = UInt64(bitPattern: row &+ stored.generation &* 2_654_435_761) &* 0x9E37_79B9_7F4A_7C15
+        let jitter = Double((mixed >> 32) % 2_000) / 10_000 - 0.1
         return .seconds(margin * (1 + jitter))
     }
 
@@ -220,7 +244,7 @@ public actor TokenRefresher: CredentialSource {
         _ claim: StoredCredentials.Claim,
         _ log: OperationLog
     ) async throws -> StoredCredentials {
-        let isLastTry = stored.refusedAt != nil
+        let isLastTry = stored.refusedAt.map { clock.now - $0 >= Self.refusalPause } ?? false
         var candidates = [stored.credentials]
         if isLastTry { candidates += stored.orphans }
         var refusal = ""
@@ -236,7 +260,7 @@ public actor TokenRefresher: CredentialSource {
                 throw TerapiError(.refreshTokenExternalError, error.message, cause: error)
             case .answer(let answer):
                 let attempt = index == 0 ? claim.attempt : "\(claim.attempt)-\(index)"
-                try await spool.keep(
+                await keep(
                     RefreshSpool.Entry(
                         connectionRow: connection.id,
                         generation: stored.generation,
@@ -273,7 +297,17 @@ public actor TokenRefresher: CredentialSource {
         throw TerapiError(.refreshTokenExternalError, "The provider refuses the refresh token: \(refusal)")
     }
 
-    /// Stores new credentials, for ever if need be: until then they are served from memory and lie in the spool.
+    /// Makes an answer durable. A full disk is no reason to throw away the only token that works: it is committed all
+    /// the same, only without the net.
+    private func keep(_ entry: RefreshSpool.Entry) async {
+        do {
+            try await spool.keep(entry)
+        } catch {
+            logger.error("A token refresh could not be kept in the spool.", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Stores new credentials. While the database cannot take them they are served from memory and lie in the spool.
     private func commit(
         _ credentials: Credentials,
         _ connection: Connection,
@@ -281,22 +315,39 @@ public actor TokenRefresher: CredentialSource {
         attempt: String
     ) async throws -> StoredCredentials {
         let renewed = StoredCredentials(generation: stored.generation + 1, credentials: credentials)
+        do {
+            let isCommitted = try await store(renewed, row: connection.id, attempt: attempt)
+            return isCommitted ? renewed : try await self.stored(row: connection.id)
+        } catch {
+            uncommitted[connection.id] = renewed
+            logger.error("New credentials could not be stored yet.", metadata: ["error": "\(error)"])
+            Task { await self.storeLater(renewed, row: connection.id, attempt: attempt) }
+            return renewed
+        }
+    }
+
+    private func store(_ renewed: StoredCredentials, row: Int64, attempt: String) async throws -> Bool {
+        let isCommitted = try await connections.commitRefresh(
+            renewed.credentials,
+            row: row,
+            over: renewed.generation - 1,
+            now: clock.now
+        )
+        uncommitted[row] = nil
+        await spool.remove(attempt: attempt)
+        return isCommitted
+    }
+
+    /// Tries for ever: whatever ends it sooner also ends the process, whose successor finds the spool.
+    private func storeLater(_ renewed: StoredCredentials, row: Int64, attempt: String) async {
         var pause = Duration.milliseconds(200)
-        while true {
+        while !Task.isCancelled {
+            try? await clock.sleep(for: pause)
             do {
-                let isCommitted = try await connections.commitRefresh(
-                    credentials,
-                    row: connection.id,
-                    over: stored.generation,
-                    now: clock.now
-                )
-                uncommitted[connection.id] = nil
-                await spool.remove(attempt: attempt)
-                return isCommitted ? renewed : try await self.stored(row: connection.id)
+                _ = try await store(renewed, row: row, attempt: attempt)
+                logger.notice("New credentials are stored now.")
+                return
             } catch {
-                uncommitted[connection.id] = renewed
-                logger.error("New credentials could not be stored yet.", metadata: ["error": "\(error)"])
-                try await clock.sleep(for: pause)
                 pause = min(pause * 2, .seconds(10))
             }
         }

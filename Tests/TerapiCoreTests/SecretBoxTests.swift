@@ -52,4 +52,40 @@ struct SecretBoxTests {
         #expect(try SecretBox(current: new, older: [old]).open(sealed, for: place) == [9])
         #expect(throws: TerapiError.self) { try SecretBox(current: new).open(sealed, for: place) }
     }
+
+    @Test
+    func `refuses a swap between any two of many places`() throws {
+        let box = SecretBox(current: EncryptionKey.random().key)
+        var places: [SecretBox.Place] = []
+        for environmentID in 1...3 as ClosedRange<Int64> {
+            for row in ["1", "2", "12", ""] {
+                places += [
+                    SecretBox.Place(table: "a", column: "b", environmentID: environmentID, row: row),
+                    SecretBox.Place(table: "ab", column: "b", environmentID: environmentID, row: row),
+                    SecretBox.Place(table: "a", column: "bc", environmentID: environmentID, row: row),
+                ]
+            }
+        }
+        let sealed = try places.map { try box.seal([1, 2, 3] as [UInt8], for: $0) }
+        for (from, value) in sealed.enumerated() {
+            for (to, place) in places.enumerated() {
+                let opened = try? box.open(value, for: place)
+                #expect((opened != nil) == (from == to), "from \(from) to \(to)")
+            }
+        }
+    }
+
+    @Test
+    func `seals the same value differently each time, and names the key that it lacks`() throws {
+        let key = EncryptionKey.random().key
+        let box = SecretBox(current: key)
+        let sealed = try (0..<1_000).map { _ in try box.seal([5] as [UInt8], for: place) }
+        #expect(Set(sealed).count == 1_000)
+        let error = #expect(throws: TerapiError.self) {
+            try SecretBox(current: EncryptionKey.random().key).open(sealed[0], for: place)
+        }
+        #expect(error?.message.contains(String(key.id, radix: 16)) == true)
+        #expect(EncryptionKey(bytes: [UInt8](repeating: 0, count: 31)) == nil)
+        #expect(EncryptionKey(bytes: [UInt8](repeating: 0, count: 33)) == nil)
+    }
 }

@@ -10,27 +10,22 @@ struct RunRescuer: Sendable {
             now: services.clock.now
         )
         for (sync, run) in interrupted {
+            let runner = SyncRunner(services: services)
             let connection = try await services.connections.connection(row: sync.connectionID)
             do {
-                try await SyncRunner(services: services).end(
+                try await runner.end(
                     sync,
                     run,
                     status: .abandoned,
                     error: "The server ended during the run.",
-                    checkpoint: sync.checkpoint,
                     connection: connection
                 )
             } catch let error as TerapiError where error.code == .staleRun {
                 continue
             }
-            services.log.record(
-                LogMessage(
-                    operationID: run.operationID,
-                    level: .warn,
-                    message: "The server ended during this run. The sync goes on from its checkpoint.",
-                    createdAt: services.clock.now
-                )
-            )
+            let log = runner.log(of: sync, run, connection: connection)
+            log.write(.warn, "The server ended during this run. The sync goes on from its checkpoint.")
+            log.end(.cancelled)
         }
     }
 }
