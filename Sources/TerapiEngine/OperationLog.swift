@@ -36,6 +36,11 @@ final class OperationLog: Sendable {
         }
     }
 
+    /// A text without the values that are hidden; for what leaves by another way than the log.
+    func redacted(_ text: String) -> String {
+        Self.redact(text, state.withLock { $0.secrets })
+    }
+
     func write(_ level: LogMessage.Level, _ message: String, meta: JSONObject = [:], isFromScript: Bool = false) {
         let (isKept, secrets) = state.withLock { state in
             guard isFromScript else { return (true, state.secrets) }

@@ -187,7 +187,7 @@ struct SyncRunner: Sendable {
                 now: services.clock.now
             )
         case let error as TerapiError:
-            message = error.message
+            message = log.redacted(error.message)
         default:
             message = "The run failed for a reason inside the server."
             services.logger.error("A sync run failed.", metadata: ["error": "\(error)", "operation": "\(log.id)"])

@@ -1,0 +1,126 @@
+import Synchronization
+import TerapiCore
+
+/// Providers without a network: a token endpoint that is as strict as the strictest, and pages that a test makes up.
+final class FakeProviders: ProviderAPI {
+    typealias Pages = @Sendable (ScriptRequest, ConnectionAccess) async throws -> ScriptResponse
+
+    private struct State {
+        var pages: Pages = { _, _ in ScriptResponse(status: 404, headers: [], body: []) }
+        var verificationFailure: TerapiError?
+        var exchanges: [CodeExchange] = []
+    }
+
+    private let state = Mutex(State())
+    private let clock: any WallClock
+    let tokens = TokenServer()
+    let providers: [Provider]
+
+    init(clock: any WallClock) {
+        self.clock = clock
+        providers = [
+            Self.oauth2("desk", .strict), Self.oauth2("lenient", .fixed),
+            Provider(name: "keyed", displayName: "Keyed", authMode: .apiKey),
+        ]
+    }
+
+    private static func oauth2(_ name: String, _ rotation: Provider.Rotation) -> Provider {
+        var oauth2 = Provider.OAuth2(
+            authorizationURL: "https://\(name).example/authorize",
+            tokenURL: "https://\(name).example/token"
+        )
+        oauth2.rotation = rotation
+        return Provider(name: name, displayName: name, authMode: .oauth2, oauth2: oauth2)
+    }
+
+    func answer(_ pages: @escaping Pages) {
+        state.withLock { $0.pages = pages }
+    }
+
+    func failVerification(_ error: TerapiError?) {
+        state.withLock { $0.verificationFailure = error }
+    }
+
+    /// The codes that were exchanged.
+    var exchanges: [CodeExchange] { state.withLock { $0.exchanges } }
+
+    func provider(_ name: String) -> Provider? {
+        providers.first { $0.name == name }
+    }
+
+    func authorizationURL(_ request: AuthorizationRequest) throws -> String {
+        "https://\(request.integration.provider).example/authorize?state=\(request.state)"
+    }
+
+    func exchange(_ exchange: CodeExchange, now: Timestamp) async throws -> NewCredentials {
+        state.withLock { $0.exchanges.append(exchange) }
+        guard exchange.callbackQuery["code"] == "good" else {
+            throw TerapiError(.providerError, "The code is not valid.")
+        }
+        return NewCredentials(
+            credentials: .oauth2(
+                OAuth2Credentials(
+                    accessToken: Secret("access-1"),
+                    refreshToken: Secret("refresh-1"),
+                    expiresAt: now + .seconds(TokenServer.life)
+                )
+            ),
+            config: ["account": "a-1"]
+        )
+    }
+
+    func sendRefresh(_ access: ConnectionAccess) async -> RefreshReply {
+        await tokens.refresh(access)
+    }
+
+    func readRefresh(_ answer: RefreshAnswer, access: ConnectionAccess, now: Timestamp) -> RefreshResult {
+        let json = try? JSONReader.read(answer.body)
+        if let accessToken = json?["access_token"]?.string, (200..<300).contains(answer.status) {
+            let life = json?["expires_in"]?.int ?? 3600
+            return .refreshed(
+                NewCredentials(
+                    credentials: .oauth2(
+                        OAuth2Credentials(
+                            accessToken: Secret(accessToken),
+                            refreshToken: json?["refresh_token"]?.string.map { Secret($0) },
+                            expiresAt: now + .seconds(life),
+                            raw: json ?? .null
+                        )
+                    )
+                )
+            )
+        }
+        switch json?["error"]?.string {
+        case "invalid_grant": return .invalidGrant("invalid_grant")
+        case "invalid_client": return .invalidClient("invalid_client")
+        default:
+            let wait = answer.retryAfter.flatMap { RetryAfter.parse($0, now: now) }
+            return .retryLater(wait, "The provider answered \(answer.status).")
+        }
+    }
+
+    func verify(_ access: ConnectionAccess) async throws {
+        if let failure = state.withLock({ $0.verificationFailure }) { throw failure }
+    }
+
+    func send(_ request: ScriptRequest, access: ConnectionAccess) async throws -> ScriptResponse {
+        try await state.withLock { $0.pages }(request, access)
+    }
+
+    func nextStep(
+        after response: ScriptResponse,
+        to request: ScriptRequest,
+        provider: String,
+        attempt: Int,
+        now: Timestamp
+    ) -> RequestStep {
+        switch response.status {
+        case 401: return .refreshCredentials
+        case 429:
+            let header = response.headers.first { $0.name == "retry-after" }?.value
+            return .retry(after: header.flatMap { RetryAfter.parse($0, now: now) } ?? .seconds(3 << (attempt - 1)))
+        case 500...: return attempt <= request.retries ? .retry(after: .seconds(3)) : .answer
+        default: return .answer
+        }
+    }
+}
