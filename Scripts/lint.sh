@@ -39,7 +39,7 @@ room CSQLite TerapiSQLite
 room CJavaScriptCore TerapiScripts
 room AsyncHTTPClient TerapiProviders
 room Yams TerapiProviders TerapiScripts
-room Hummingbird TerapiAPI TerapiSandbox terapi
+room Hummingbird TerapiAPI TerapiSandbox
 room ArgumentParser terapi
 room Configuration terapi
 

@@ -37,7 +37,8 @@ public struct JSONReader {
 
     /// Reads one document; anything but space after it is an error.
     public static func read(_ bytes: some Collection<UInt8>, limits: Limits = Limits()) throws(Failure) -> JSONValue {
-        let result = bytes.withContiguousStorageIfAvailable { read(buffer: $0, limits: limits) }
+        let result =
+            bytes.withContiguousStorageIfAvailable { read(buffer: $0, limits: limits) }
             ?? Array(bytes).withUnsafeBufferPointer { read(buffer: $0, limits: limits) }
         return try result.get()
     }
@@ -167,7 +168,9 @@ public struct JSONReader {
         case UInt8(ascii: "u"):
             var scalar = UInt32(try hexUnit())
             let isHighSurrogate = (0xD800..<0xDC00).contains(scalar)
-            if isHighSurrogate, peek == UInt8(ascii: "\\"), index + 1 < bytes.count, bytes[index + 1] == UInt8(ascii: "u") {
+            if isHighSurrogate, peek == UInt8(ascii: "\\"), index + 1 < bytes.count,
+                bytes[index + 1] == UInt8(ascii: "u")
+            {
                 let before = index
                 index += 2
                 let low = UInt32(try hexUnit())

@@ -75,7 +75,8 @@ public struct Frequency: Sendable, Equatable {
         }
         interval = .seconds(count * seconds)
         guard interval >= Self.shortest, interval <= Self.longest else {
-            throw TerapiError(.invalidBody, "\"\(text)\": a sync runs at most every 30 seconds and at least every 31 days.")
+            throw TerapiError(
+                .invalidBody, "\"\(text)\": a sync runs at most every 30 seconds and at least every 31 days.")
         }
         self.text = text
     }

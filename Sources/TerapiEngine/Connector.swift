@@ -10,11 +10,6 @@ public struct Connector: ConnectFlow {
     /// Without a slash at the end.
     let publicURL: String
 
-    init(services: EngineServices, publicURL: String) {
-        self.services = services
-        self.publicURL = publicURL
-    }
-
     // MARK: OAuth
 
     public func begin(_ start: ConnectStart) async throws -> ConnectRedirect {

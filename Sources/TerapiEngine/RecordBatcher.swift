@@ -101,6 +101,8 @@ actor RecordBatcher {
             do {
                 let ready = try await storage.prepare(batch)
                 while next != nil, failure == nil, !Task.isCancelled { await taken.wait(until: nil, clock: clock) }
+                // Nothing may take the place of a batch that was not committed: its checkpoint would be ahead of it.
+                guard next == nil, failure == nil, !Task.isCancelled else { return }
                 next = (ready, target)
                 prepared.ring()
             } catch {

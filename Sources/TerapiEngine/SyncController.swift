@@ -4,10 +4,6 @@ public import TerapiCore
 public struct SyncController: SyncControl {
     let services: EngineServices
 
-    init(services: EngineServices) {
-        self.services = services
-    }
-
     public func definitions(integrationKey: String) -> [SyncDefinition] {
         services.catalog.definitions(integrationKey: integrationKey)
     }

@@ -111,13 +111,15 @@ func startThread(_ body: @escaping @Sendable () -> Void) {
     #else
     var thread: pthread_t?
     #endif
-    let status = pthread_create(&thread, &attributes, { argument in
-        #if canImport(Glibc)
-        guard let argument else { return nil }
-        #endif
-        Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
-        return nil
-    }, argument)
+    let status = pthread_create(
+        &thread, &attributes,
+        { argument in
+            #if canImport(Glibc)
+            guard let argument else { return nil }
+            #endif
+            Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
+            return nil
+        }, argument)
     pthread_attr_destroy(&attributes)
     precondition(status == 0, "The system has no thread left.")
 }

@@ -177,7 +177,9 @@ final class HostProcess: Sendable {
 
     private func checkMemory() {
         // A little above the host's own limit, which knows which run it was.
-        guard let used = residentBytes(of: processID), used > limits.memoryBytes + limits.memoryBytes / 8 else { return }
+        guard let used = residentBytes(of: processID), used > limits.memoryBytes + limits.memoryBytes / 8 else {
+            return
+        }
         let computing = state.withLock { state in
             let runs = state.runs.count == 1 ? state.runs : state.runs.filter { $0.value.openCalls == 0 }
             return runs.count == 1 ? runs.first?.key : nil
@@ -268,7 +270,7 @@ private func withCStrings<Result>(
     _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
 ) -> Result {
     let pointers = strings.map { strdup($0) }
-    defer { pointers.forEach { free($0) } }
+    defer { for pointer in pointers { free(pointer) } }
     return body(pointers + [nil])
 }
 

@@ -48,7 +48,7 @@ public final class ScriptHost: ScriptRuntime {
             defer { state.places = [:] }
             return state.places.values.map(\.process)
         }
-        processes.forEach { $0.kill(because: .stopped) }
+        for process in processes { process.kill(because: .stopped) }
     }
 
     /// The processes that live now, by environment.
@@ -108,7 +108,8 @@ public final class ScriptHost: ScriptRuntime {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let isFree = state.withLock { state in
-                    let isFree = Task.isCancelled || state.places.count < limits.maxHosts
+                    let isFree =
+                        Task.isCancelled || state.places.count < limits.maxHosts
                         || state.places.contains { $0.value.users == 0 }
                     if !isFree {
                         state.waiters.append(

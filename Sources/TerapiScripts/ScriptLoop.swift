@@ -35,13 +35,17 @@ final class ScriptLoop {
         self.outputBytes = outputBytes
         group = JSContextGroupCreate()
         resting = JSGlobalContextCreateInGroup(group, nil)
-        ignore = JSObjectMakeFunctionWithCallback(resting, nil) { context, _, _, _, _, _ in JSValueMakeUndefined(context) }
+        ignore = JSObjectMakeFunctionWithCallback(resting, nil) { context, _, _, _, _, _ in
+            JSValueMakeUndefined(context)
+        }
         JSValueProtect(resting, ignore)
         watchdog = Watchdog(socket: socket, turn: turn, memoryBytes: memoryBytes)
-        JSContextGroupSetExecutionTimeLimit(group, turn, { _, _ in
-            ScriptLoop.current?.turnWasTooLong = true
-            return true
-        }, nil)
+        JSContextGroupSetExecutionTimeLimit(
+            group, turn,
+            { _, _ in
+                ScriptLoop.current?.turnWasTooLong = true
+                return true
+            }, nil)
     }
 
     /// Returns when the server closes the socket.
@@ -141,7 +145,10 @@ final class ScriptLoop {
     }
 
     /// Prints strings as UTF-8 right into a frame, one line each, the last one without its newline.
-    func send(_ kind: FrameHeader.Kind, run: UInt32, call: UInt32, _ strings: [JSStringRef], bytes: UnsafeRawBufferPointer? = nil) {
+    func send(
+        _ kind: FrameHeader.Kind, run: UInt32, call: UInt32, _ strings: [JSStringRef],
+        bytes: UnsafeRawBufferPointer? = nil
+    ) {
         let most = strings.reduce(FrameHeader.size) { $0 + JSStringGetMaximumUTF8CStringSize($1) + 1 }
         let room = output.room(for: most)
         var end = FrameHeader.size

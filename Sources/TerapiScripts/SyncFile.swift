@@ -36,7 +36,8 @@ public struct SyncFile: Sendable, Equatable {
     static func error(_ mistakes: [DefinitionMistake]) -> TerapiError {
         TerapiError(
             .invalidDefinition,
-            mistakes.count == 1 ? "A definition has a mistake." : "There are \(mistakes.count) mistakes in definitions.",
+            mistakes.count == 1
+                ? "A definition has a mistake." : "There are \(mistakes.count) mistakes in definitions.",
             issues: mistakes.map { TerapiError.Issue(code: "invalid_definition", message: $0.description, path: []) }
         )
     }

@@ -111,7 +111,8 @@ extension SyncFileReader {
         var backfill: JSONObject = [:]
         for (key, value) in yaml.members(node, of: "backfill", allowed: ["days", "as"]) {
             switch key.string {
-            case "days": backfill["days"] = yaml.integer(value, of: "backfill.days", in: 1...36_500).map { JSONValue($0) }
+            case "days":
+                backfill["days"] = yaml.integer(value, of: "backfill.days", in: 1...36_500).map { JSONValue($0) }
             default:
                 backfill["as"] = yaml.choice(value, of: "backfill.as", among: ["iso", "date", "unix", "unix_ms"])
                     .map(JSONValue.string)
@@ -139,7 +140,8 @@ extension SyncFileReader {
             }
         }
         if node.mapping != nil, checkpointNames.isEmpty {
-            yaml.add("expected checkpoint to name at least one value, for example since: max(item.updated_at)", at: node)
+            yaml.add(
+                "expected checkpoint to name at least one value, for example since: max(item.updated_at)", at: node)
         }
         checkpoint["fields"] = .object(fields)
         spec["checkpoint"] = .object(checkpoint)
@@ -153,7 +155,9 @@ extension SyncFileReader {
         guard words.count == 2, let count = Int(words[0]), (0...10_000).contains(count),
             let unit = units[words[1].hasSuffix("s") ? String(words[1].dropLast()) : String(words[1])]
         else {
-            yaml.add("expected checkpoint.overlap to be a time such as \"1 second\" or \"2 hours\", found \"\(text)\"", at: node)
+            yaml.add(
+                "expected checkpoint.overlap to be a time such as \"1 second\" or \"2 hours\", found \"\(text)\"",
+                at: node)
             return nil
         }
         return JSONValue(count * unit)
@@ -165,7 +169,8 @@ extension SyncFileReader {
         for (key, value) in yaml.members(node, of: name, allowed: nil) {
             guard let key = key.string else { continue }
             if let list = value.sequence {
-                texts[key] = .array(list.compactMap { template($0, of: "each of \(name).\(key)") }.map(JSONValue.string))
+                texts[key] = .array(
+                    list.compactMap { template($0, of: "each of \(name).\(key)") }.map(JSONValue.string))
             } else {
                 texts[key] = template(value, of: "\(name).\(key)").map(JSONValue.string)
             }
@@ -223,7 +228,8 @@ extension SyncFileReader {
             guard !checkpointNames.contains(path[1]) else { return }
             let known = checkpointNames.isEmpty ? "the file has no checkpoint" : checkpointNames.joined(separator: ", ")
             yaml.add("expected a value that checkpoint names (\(known)) in \(name), found \(written)", at: node)
-        case "metadata" where path.count > 1, "connection" where path.count > 1, "connectionConfig" where path.count > 1:
+        case "metadata" where path.count > 1, "connection" where path.count > 1,
+            "connectionConfig" where path.count > 1:
             break
         default:
             yaml.add(

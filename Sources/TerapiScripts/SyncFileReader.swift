@@ -10,7 +10,8 @@ struct SyncFileReader {
 
     var yaml: YAMLReader
     var spec: JSONObject
-    private var definition: (description: String, model: String, frequency: Frequency?, version: String, scopes: [String])
+    private var definition:
+        (description: String, model: String, frequency: Frequency?, version: String, scopes: [String])
     private var flags: [String: Bool] = [:]
     var checkpointNames: [String] = []
 
@@ -31,7 +32,9 @@ struct SyncFileReader {
         }
         for (key, _) in members where key.string == "track_deletes" && flags["track_deletes"] == true {
             if spec["checkpoint"] != nil {
-                yaml.add("expected track_deletes only without checkpoint: an incremental read does not show every record", at: key)
+                yaml.add(
+                    "expected track_deletes only without checkpoint: an incremental read does not show every record",
+                    at: key)
             }
         }
         for (key, _) in members where key.string == "backfill" && spec["checkpoint"] == nil {
@@ -42,7 +45,9 @@ struct SyncFileReader {
                 yaml.add("expected map to have an \"id\", which every record needs", at: key)
             }
         }
-        guard yaml.mistakes.isEmpty, let frequency = definition.frequency, let request = spec["request"] else { return nil }
+        guard yaml.mistakes.isEmpty, let frequency = definition.frequency, let request = spec["request"] else {
+            return nil
+        }
         let script = SyncScript(spec: spec)
         return SyncFile(
             definition: SyncDefinition(

@@ -32,6 +32,7 @@ struct Logs: AsyncParsableCommand {
         let padded = level + String(repeating: " ", count: max(0, 5 - level.count))
         let operation = (message["operation_id"]?.string ?? "").prefix(8)
         let meta = message["meta"].flatMap { $0.object?.isEmpty == false ? " \($0.text())" : nil } ?? ""
-        return "\(message["created_at"]?.string ?? "") \(padded) \(operation)  \(message["message"]?.string ?? "")\(meta)"
+        return
+            "\(message["created_at"]?.string ?? "") \(padded) \(operation)  \(message["message"]?.string ?? "")\(meta)"
     }
 }

@@ -1,4 +1,3 @@
-import Hummingbird
 import Logging
 import ServiceLifecycle
 import TerapiAPI
@@ -57,7 +56,8 @@ struct Server: Sendable {
                 memoryBytes: settings.scriptMemoryMegabytes << 20
             )
         )
-        let syncs = SyncCatalog(try settings.integrationsFolder.map { try IntegrationsFolder.load($0).map(\.definition) } ?? [])
+        let syncs = SyncCatalog(
+            try settings.integrationsFolder.map { try IntegrationsFolder.load($0).map(\.definition) } ?? [])
 
         // What works in the background
         let log = LogWriter(storage: logStorage, clock: clock, logger: logger)
@@ -119,7 +119,9 @@ struct Server: Sendable {
 
     /// Runs until the graceful shutdown, then closes what was opened.
     /// - Parameter others: run beside the server and stop with it.
-    func run(with others: [any Service] = [], stopSignals: [UnixSignal] = [.sigterm, .sigint], logger: Logger) async throws {
+    func run(with others: [any Service] = [], stopSignals: [UnixSignal] = [.sigterm, .sigint], logger: Logger)
+        async throws
+    {
         var configuration = ServiceGroupConfiguration(
             services: (others + services).map {
                 // A part that ends by itself is an error everywhere but at the end of the demo's story.

@@ -1,4 +1,5 @@
 import Configuration
+import SystemPackage
 import TerapiCore
 import TerapiProviders
 
@@ -7,7 +8,6 @@ import FoundationEssentials
 #else
 import Foundation
 #endif
-import SystemPackage
 
 /// Every setting of the server, with unit, default and allowed values: the one place where they are listed.
 struct Settings: Sendable {
@@ -43,7 +43,8 @@ struct Settings: Sendable {
                 + "folder, made at the first start.",
             isSecret: true
         ),
-        Setting("providers", .text, default: nil, "Folder of provider files that add to the catalogue or replace parts."),
+        Setting(
+            "providers", .text, default: nil, "Folder of provider files that add to the catalogue or replace parts."),
         Setting("integrations", .text, default: nil, "Folder of integrations: <integration>/syncs/<name>.yaml."),
         Setting(
             "outbound-allow",
@@ -75,7 +76,9 @@ struct Settings: Sendable {
         try checkFlags(arguments)
         let reader = try await reader(arguments: arguments, environment: environment)
         func text(_ name: String) throws -> String? {
-            guard let setting = list.first(where: { $0.name == name }) else { preconditionFailure("no setting \(name)") }
+            guard let setting = list.first(where: { $0.name == name }) else {
+                preconditionFailure("no setting \(name)")
+            }
             let key = ConfigKey([name])
             let value =
                 reader.string(forKey: key, isSecret: setting.isSecret)

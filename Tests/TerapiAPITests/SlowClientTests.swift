@@ -40,7 +40,8 @@ struct SlowClientTests {
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(received) }
             }
             .connect(host: "127.0.0.1", port: port).get()
-        try await channel.writeAndFlush(ByteBuffer(string: text))
+        // On a busy machine the server may have closed before; what counts is what it sent until then.
+        try? await channel.writeAndFlush(ByteBuffer(string: text))
         try await channel.closeFuture.get()
         return try await channel.eventLoop.submit { received.text }.get()
     }
@@ -56,7 +57,7 @@ struct SlowClientTests {
     }
 
     @Test func `answers before it closes an idle connection`() async throws {
-        try await withServer(headTimeout: .seconds(600), idleTimeout: .milliseconds(300)) { port in
+        try await withServer(headTimeout: .seconds(600), idleTimeout: .seconds(1)) { port in
             let text = try await answer(to: "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", port: port)
 
             #expect(text.hasPrefix("HTTP/1.1 200 OK"))
@@ -64,7 +65,7 @@ struct SlowClientTests {
     }
 
     @Test func `refuses a head that is too large`() async throws {
-        try await withServer(headTimeout: .seconds(600), idleTimeout: .milliseconds(300)) { port in
+        try await withServer(headTimeout: .seconds(600), idleTimeout: .seconds(1)) { port in
             let field = String(repeating: "x", count: 20_000)
             let text = try await answer(to: "GET /health HTTP/1.1\r\nHost: x\r\nX-Long: \(field)\r\n\r\n", port: port)
 

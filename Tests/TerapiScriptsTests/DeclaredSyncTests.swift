@@ -31,17 +31,21 @@ struct DeclaredSyncTests {
 
         try await run(SyncFileTests.issues, functions: functions)
 
-        #expect(functions.requests.map(\.endpoint) == [
-            "/repos/o%2Fp/r/issues", "https://api.example/repositories/1/issues?page=2",
-        ])
+        #expect(
+            functions.requests.map(\.endpoint) == [
+                "/repos/o%2Fp/r/issues", "https://api.example/repositories/1/issues?page=2",
+            ])
         #expect(functions.requests.first?.parameter("since") == "2026-01-31T11:59:59Z")
         #expect(functions.requests.first?.parameter("per_page") == "100")
-        #expect(functions.documents == [
-            #"{"id":"1","title":"a","status":"open"}"#, #"{"id":"3","title":"c","status":"open"}"#,
-        ])
-        #expect(functions.calls.filter { $0.hasPrefix("saveCheckpoint") } == [
-            #"saveCheckpoint[{"since":"2026-02-02T00:00:00Z"}]"#, #"saveCheckpoint[{"since":"2026-03-01T00:00:00Z"}]"#,
-        ])
+        #expect(
+            functions.documents == [
+                #"{"id":"1","title":"a","status":"open"}"#, #"{"id":"3","title":"c","status":"open"}"#,
+            ])
+        #expect(
+            functions.calls.filter { $0.hasPrefix("saveCheckpoint") } == [
+                #"saveCheckpoint[{"since":"2026-02-02T00:00:00Z"}]"#,
+                #"saveCheckpoint[{"since":"2026-03-01T00:00:00Z"}]"#,
+            ])
     }
 
     @Test
@@ -72,9 +76,10 @@ struct DeclaredSyncTests {
         try await run(file, functions: functions)
 
         #expect(functions.requests.first?.parameter("_since") == "17")
-        #expect(functions.changes.map { "\($0.kind) \($0.ids)" } == [
-            #"delete ["b"]"#, #"save ["a"]"#, #"save ["c"]"#,
-        ])
+        #expect(
+            functions.changes.map { "\($0.kind) \($0.ids)" } == [
+                #"delete ["b"]"#, #"save ["a"]"#, #"save ["c"]"#,
+            ])
         #expect(functions.calls.last == #"saveCheckpoint[{"since":"42"}]"#)
     }
 
@@ -108,7 +113,7 @@ struct DeclaredSyncTests {
 
         try? await run(file, functions: functions)
 
-        #expect(functions.calls.first == #"trackDeletesStart["a"]"#)
+        #expect(functions.calls.dropFirst().first == #"trackDeletesStart["a"]"#)
         #expect(functions.calls.contains(#"trackDeletesEnd["a"]"#) == isComplete)
     }
 

@@ -20,7 +20,9 @@ struct PaginationTests {
         }
         if request.endpoint.contains("/body") {
             let start = Int(request.endpoint.split(separator: "=").last ?? "") ?? 0
-            return .json(#"{"data":{"items":\#(items(start..<start + 4))},"next":\#(start + 4 < 10 ? "\"/body?start=\(start + 4)\"" : "null")}"#)
+            return .json(
+                #"{"data":{"items":\#(items(start..<start + 4))},"next":\#(start + 4 < 10 ? "\"/body?start=\(start + 4)\"" : "null")}"#
+            )
         }
         if request.endpoint.contains("/page") {
             let page = number("page") ?? 0
@@ -31,17 +33,36 @@ struct PaginationTests {
             return .json(#"{"list":\#(items(offset..<offset + limit))}"#)
         }
         let start = number("after") ?? 0
-        return .json(#"{"list":\#(items(start..<start + 4)),"meta":{"next":\#(start + 4 < 10 ? "\(start + 4)" : "\"\"")}}"#)
+        return .json(
+            #"{"list":\#(items(start..<start + 4)),"meta":{"next":\#(start + 4 < 10 ? "\(start + 4)" : "\"\"")}}"#)
     }
 
     @Test(arguments: [
         ("endpoint: '/link', params: { start: 0 }, paginate: { type: 'link', link_rel_in_response_header: 'next' }", 3),
-        ("endpoint: '/body', paginate: { type: 'link', link_path_in_response_body: 'next', response_path: 'data.items' }", 3),
-        ("endpoint: '/c', paginate: { type: 'cursor', cursor_path_in_response: 'meta.next', cursor_name_in_request: 'after', response_path: 'list' }", 3),
-        ("endpoint: '/offset', paginate: { type: 'offset', offset_name_in_request: 'offset', limit: 4, limit_name_in_request: 'limit', response_path: 'list' }", 3),
-        ("endpoint: '/offset', paginate: { type: 'offset', limit: undefined, offset_name_in_request: 'offset', response_path: 'list' }", 4),
-        ("endpoint: '/page', params: 'limit=5', paginate: { type: 'offset', offset_name_in_request: 'page', offset_start_value: 1, offset_calculation_method: 'per-page' }", 3),
-        ("endpoint: '/c', method: 'POST', data: { a: 1 }, paginate: { type: 'cursor', cursor_path_in_response: 'meta.next', cursor_name_in_request: 'page.after', response_path: 'list' }", 3),
+        (
+            "endpoint: '/body', paginate: { type: 'link', link_path_in_response_body: 'next', response_path: 'data.items' }",
+            3
+        ),
+        (
+            "endpoint: '/c', paginate: { type: 'cursor', cursor_path_in_response: 'meta.next', cursor_name_in_request: 'after', response_path: 'list' }",
+            3
+        ),
+        (
+            "endpoint: '/offset', paginate: { type: 'offset', offset_name_in_request: 'offset', limit: 4, limit_name_in_request: 'limit', response_path: 'list' }",
+            3
+        ),
+        (
+            "endpoint: '/offset', paginate: { type: 'offset', limit: undefined, offset_name_in_request: 'offset', response_path: 'list' }",
+            4
+        ),
+        (
+            "endpoint: '/page', params: 'limit=5', paginate: { type: 'offset', offset_name_in_request: 'page', offset_start_value: 1, offset_calculation_method: 'per-page' }",
+            3
+        ),
+        (
+            "endpoint: '/c', method: 'POST', data: { a: 1 }, paginate: { type: 'cursor', cursor_path_in_response: 'meta.next', cursor_name_in_request: 'page.after', response_path: 'list' }",
+            3
+        ),
         ("endpoint: '/offset', paginate: { response_path: 'list' }", 3),
     ])
     func `reads all pages`(config: String, requests: Int) async throws {
@@ -54,13 +75,22 @@ struct PaginationTests {
     }
 
     @Test(arguments: [
-        ("paginate: { type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'c', response_path: 'list' }",
-            "GET /x: the provider repeated the cursor \"same\""),
-        ("paginate: { type: 'link', link_path_in_response_body: 'link', response_path: 'list' }",
-            "GET /x: the provider repeated the link \"/same\""),
-        ("paginate: { type: 'offset', limit: 1, offset_name_in_request: 'o', response_path: 'list' }",
-            "GET /x: the provider answered the same page again"),
-        ("paginate: { type: 'offset', offset_name_in_request: 'o' }", "GET /x: expected a JSON array in the answer, found object"),
+        (
+            "paginate: { type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'c', response_path: 'list' }",
+            "GET /x: the provider repeated the cursor \"same\""
+        ),
+        (
+            "paginate: { type: 'link', link_path_in_response_body: 'link', response_path: 'list' }",
+            "GET /x: the provider repeated the link \"/same\""
+        ),
+        (
+            "paginate: { type: 'offset', limit: 1, offset_name_in_request: 'o', response_path: 'list' }",
+            "GET /x: the provider answered the same page again"
+        ),
+        (
+            "paginate: { type: 'offset', offset_name_in_request: 'o' }",
+            "GET /x: expected a JSON array in the answer, found object"
+        ),
         ("paginate: { type: 'sideways' }", "GET /x: \"sideways\" is not a kind of pagination"),
     ])
     func `ends a reading that would never end`(config: String, expected: String) async throws {
@@ -100,7 +130,8 @@ struct PaginationTests {
             if request.parameter("after") != nil { throw TerapiError(.providerUnreachable, "No answer.") }
             return try await Self.provider(request)
         })
-        let config = "endpoint: '/c', paginate: { type: 'cursor', cursor_path_in_response: 'meta.next', cursor_name_in_request: 'after', response_path: 'list' }"
+        let config =
+            "endpoint: '/c', paginate: { type: 'cursor', cursor_path_in_response: 'meta.next', cursor_name_in_request: 'after', response_path: 'list' }"
 
         let error = await #expect(throws: TerapiError.self) { try await read(config, functions) }
 
@@ -127,7 +158,8 @@ struct PaginationTests {
                 """,
                 properties: [
                     "paginate": [
-                        "type": "offset", "offset_name_in_request": "offset", "limit_name_in_request": "limit", "limit": 4,
+                        "type": "offset", "offset_name_in_request": "offset", "limit_name_in_request": "limit",
+                        "limit": 4,
                     ]
                 ]
             ),

@@ -24,7 +24,9 @@ struct ScriptErrorTests {
         })
 
         let error = await #expect(throws: TerapiError.self) {
-            try await run("for await (const page of terapi.paginate({ endpoint: '/x', paginate: { type: 'link', link_rel_in_response_header: 'next' } })) {}", functions)
+            try await run(
+                "for await (const page of terapi.paginate({ endpoint: '/x', paginate: { type: 'link', link_rel_in_response_header: 'next' } })) {}",
+                functions)
         }
 
         #expect(error?.code == .providerUnreachable)
@@ -118,10 +120,11 @@ struct ScriptErrorTests {
         )
 
         #expect(functions.ids == ["7", "nul", "line\nbreak", "\"quoted", "two"])
-        #expect(functions.documents == [
-            #"{"id":"7","z":1,"a":2}"#, #"{"id":"nul"}"#, #"{"id":"line\nbreak"}"#, #"{"id":"\"quoted"}"#,
-            #"{"id":"two","last":true}"#,
-        ])
+        #expect(
+            functions.documents == [
+                #"{"id":"7","z":1,"a":2}"#, #"{"id":"nul"}"#, #"{"id":"line\nbreak"}"#, #"{"id":"\"quoted"}"#,
+                #"{"id":"two","last":true}"#,
+            ])
     }
 
     private func run(_ code: String, _ functions: FakeFunctions) async throws {

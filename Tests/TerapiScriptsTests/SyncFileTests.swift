@@ -31,34 +31,44 @@ struct SyncFileTests {
         #expect(!sync.definition.tracksDeletes)
         #expect(sync.method == "GET")
         #expect(sync.endpoint == "/repos/${metadata.owner}/${metadata.repo}/issues")
-        #expect(sync.definition.code == """
-            const { createSync, declaredSync } = require('terapi');
+        #expect(
+            sync.definition.code == """
+                const { createSync, declaredSync } = require('terapi');
 
-            module.exports = createSync(declaredSync({
-                "file": "github/issues.yaml",
-                "checkpoint": {"order":"ascending","overlap":1000,"fields":{"since":"max(item.updated_at)"}},
-                "description": "Issues of the repositories that the connection may see",
-                "model": "ticket",
-                "frequency": "every 5 minutes",
-                "request": {"method":"GET","retries":3,"endpoint":"/repos/${metadata.owner}/${metadata.repo}/issues",\
-            "params":{"state":"all","sort":"updated","direction":"asc","since":"${checkpoint.since}"},\
-            "paginate":{"type":"link","link_rel_in_response_header":"next","limit":100,"limit_name_in_request":"per_page"}},
-                "backfill": {"days":365},
-                "where": "!item.pull_request",
-                "map": {"id":"String(item.node_id)","title":"item.title","status":"item.state"},
-            }));
+                module.exports = createSync(declaredSync({
+                    "file": "github/issues.yaml",
+                    "checkpoint": {"order":"ascending","overlap":1000,"fields":{"since":"max(item.updated_at)"}},
+                    "description": "Issues of the repositories that the connection may see",
+                    "model": "ticket",
+                    "frequency": "every 5 minutes",
+                    "request": {"method":"GET","retries":3,"endpoint":"/repos/${metadata.owner}/${metadata.repo}/issues",\
+                "params":{"state":"all","sort":"updated","direction":"asc","since":"${checkpoint.since}"},\
+                "paginate":{"type":"link","link_rel_in_response_header":"next","limit":100,"limit_name_in_request":"per_page"}},
+                    "backfill": {"days":365},
+                    "where": "!item.pull_request",
+                    "map": {"id":"String(item.node_id)","title":"item.title","status":"item.state"},
+                }));
 
-            """)
+                """)
     }
 
     @Test(arguments: [
         ("modle: ticket", "1:1: expected one of description, model"),
         ("model: [a]\nfrequency: daily\nrequest: {endpoint: /x}", "1:8: expected model to be text, found a list"),
         ("model: a\nfrequency: sometimes\nrequest: {endpoint: /x}", "2:12: expected a frequency"),
-        ("model: a\nfrequency: every day\nrequest: {}", "3:10: expected the key \"endpoint\" in request, which is missing"),
+        (
+            "model: a\nfrequency: every day\nrequest: {}",
+            "3:10: expected the key \"endpoint\" in request, which is missing"
+        ),
         ("model: a\nfrequency: every day", "1:1: expected the key \"request\", which is missing"),
-        ("model: a\nfrequency: every day\nrequest:\n  endpoint: /x\n  methd: GET", "5:3: expected one of method, endpoint"),
-        ("model: a\nfrequency: every day\nrequest:\n  endpoint: /x\n  method: FETCH", "5:11: expected request.method to be one of"),
+        (
+            "model: a\nfrequency: every day\nrequest:\n  endpoint: /x\n  methd: GET",
+            "5:3: expected one of method, endpoint"
+        ),
+        (
+            "model: a\nfrequency: every day\nrequest:\n  endpoint: /x\n  method: FETCH",
+            "5:11: expected request.method to be one of"
+        ),
         (
             "model: a\nfrequency: every day\nrequest:\n  endpoint: /x\n  paginate: {type: pages}",
             "5:20: expected request.paginate.type to be one of link, cursor, offset, page, found \"pages\""
@@ -76,7 +86,10 @@ struct SyncFileTests {
             "4:13: expected ${checkpoint.…}, ${metadata.…}"
         ),
         ("model: a\nfrequency: every day\nrequest:\n  endpoint: /${metadata.a", "4:13: expected \"}\" after \"${\""),
-        ("model: a\nfrequency: every day\nrequest: {endpoint: /x}\nmap: {title: item.t}", "4:1: expected map to have an \"id\""),
+        (
+            "model: a\nfrequency: every day\nrequest: {endpoint: /x}\nmap: {title: item.t}",
+            "4:1: expected map to have an \"id\""
+        ),
         (
             "model: a\nfrequency: every day\nrequest: {endpoint: /x}\ntrack_deletes: yes please",
             "4:16: expected track_deletes to be true or false"
@@ -85,7 +98,10 @@ struct SyncFileTests {
             "model: a\nfrequency: every day\nrequest: {endpoint: /x}\ncheckpoint: {s: max(item.s)}\ntrack_deletes: true",
             "5:1: expected track_deletes only without checkpoint"
         ),
-        ("model: a\nfrequency: every day\nrequest: {endpoint: /x}\nbackfill: {days: 3}", "4:1: expected backfill only beside"),
+        (
+            "model: a\nfrequency: every day\nrequest: {endpoint: /x}\nbackfill: {days: 3}",
+            "4:1: expected backfill only beside"
+        ),
         (
             "model: a\nfrequency: every day\nrequest: {endpoint: /x}\ncheckpoint: {s: max(item.s), overlap: long}",
             "4:39: expected checkpoint.overlap to be a time"
@@ -117,7 +133,8 @@ struct SyncFileTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         for (path, text) in [("github/syncs/issues.yaml", Self.issues), ("stripe/syncs/a.yaml", Self.issues)] {
             let file = URL(filePath: "\(folder)/\(path)")
-            try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
             try text.write(to: file, atomically: true, encoding: .utf8)
         }
 

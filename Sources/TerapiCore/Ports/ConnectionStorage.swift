@@ -60,12 +60,14 @@ public protocol ConnectionStorage: Sendable {
 
     /// Notes durably, before any byte is sent, that a refresh of this generation is about to be made.
     /// - Returns: `false` when the generation has moved on or another claim is in force.
-    func claimRefresh(row: Int64, generation: Int64, claim: StoredCredentials.Claim, now: Timestamp) async throws -> Bool
+    func claimRefresh(row: Int64, generation: Int64, claim: StoredCredentials.Claim, now: Timestamp) async throws
+        -> Bool
 
     /// Puts new credentials over `generation`; who holds the claim does not matter, because a rotated token that is
     /// thrown away kills the connection.
     /// - Returns: `false` when another was faster. The credentials are then kept among the orphans.
-    func commitRefresh(_ credentials: Credentials, row: Int64, over generation: Int64, now: Timestamp) async throws -> Bool
+    func commitRefresh(_ credentials: Credentials, row: Int64, over generation: Int64, now: Timestamp) async throws
+        -> Bool
 
     /// Ends a claim without new credentials.
     func releaseRefresh(row: Int64, attempt: String, outcome: RefreshOutcome, now: Timestamp) async throws

@@ -60,10 +60,12 @@ final class DemoStory: Service {
         try await setUp()
 
         step("2. An end user connects an account")
-        let session = try await api("POST", "/connect/sessions", [
-            "end_user": ["id": "user-1", "email": "ada@example.com"],
-            "allowed_integrations": ["sandbox"],
-        ])
+        let session = try await api(
+            "POST", "/connect/sessions",
+            [
+                "end_user": ["id": "user-1", "email": "ada@example.com"],
+                "allowed_integrations": ["sandbox"],
+            ])
         let token = try text(session["data"]?["token"], "the connect session's token")
         if isHeadless {
             try await allow(sessionToken: token)
@@ -92,9 +94,11 @@ final class DemoStory: Service {
         say("   \(changed.text())")
 
         step("6. The next run is incremental")
-        _ = try await api("POST", "/sync/trigger", [
-            "provider_config_key": "sandbox", "connection_id": .string(connectionID), "syncs": ["tickets"],
-        ])
+        _ = try await api(
+            "POST", "/sync/trigger",
+            [
+                "provider_config_key": "sandbox", "connection_id": .string(connectionID), "syncs": ["tickets"],
+            ])
         let incremental = try await next(&webhooks) { $0["syncType"]?.string == "INCREMENTAL" }
         say("   webhook received and verified: \(incremental["responseResults"]?.text() ?? "")")
         try expect(
@@ -112,15 +116,17 @@ final class DemoStory: Service {
     // MARK: Steps
 
     private func setUp() async throws {
-        _ = try await api("POST", "/integrations", [
-            "unique_key": "sandbox",
-            "provider": "sandbox",
-            "credentials": [
-                "type": "OAUTH2",
-                "client_id": .string(sandbox.clientID),
-                "client_secret": .string(sandbox.clientSecret.reveal()),
-            ],
-        ])
+        _ = try await api(
+            "POST", "/integrations",
+            [
+                "unique_key": "sandbox",
+                "provider": "sandbox",
+                "credentials": [
+                    "type": "OAUTH2",
+                    "client_id": .string(sandbox.clientID),
+                    "client_secret": .string(sandbox.clientSecret.reveal()),
+                ],
+            ])
         _ = try await api("PATCH", "/environment", ["webhook": ["primary_url": .string(place.receiverURL)]])
         let key = try await api("GET", "/environment/webhook-signing-key")
         receiver.trust(Secret(try text(key["data"]?["webhook_signing_key"], "the signing key")))
