@@ -51,7 +51,9 @@ struct ConnectionClientTests {
     }
 
     @Test(arguments: [("30", 30), (nil, 3)] as [(String?, Int64)])
-    func `a limit pauses every request of the connection and no other's`(retryAfter: String?, seconds: Int64) async throws {
+    func `a limit pauses every request of the connection and no other's`(retryAfter: String?, seconds: Int64)
+        async throws
+    {
         let fixture = try await EngineFixture()
         let other = try await EngineFixture.connect(
             "bob",

@@ -115,11 +115,13 @@ struct ConnectorTests {
         #expect(failure(result) == "state_err")
     }
 
-    @Test(arguments: [
-        (["error": "access_denied"], "callback_err", "The access was not allowed."),
-        (["error": "server_error", "error_description": "try later"], "callback_err", "try later"), ([:], "callback_err", "no authorization code"),
-        (["code": "bad"], "token_err", "The code is not valid."),
-    ] as [([String: String], String, String)])
+    @Test(
+        arguments: [
+            (["error": "access_denied"], "callback_err", "The access was not allowed."),
+            (["error": "server_error", "error_description": "try later"], "callback_err", "try later"),
+            ([:], "callback_err", "no authorization code"),
+            (["code": "bad"], "token_err", "The code is not valid."),
+        ] as [([String: String], String, String)])
     func `tells how an authorization failed`(query: [String: String], type: String, text: String) async throws {
         let fixture = try await EngineFixture()
         let session = try await fixture.session()

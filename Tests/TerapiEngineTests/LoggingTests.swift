@@ -160,6 +160,8 @@ private final class FakeLogStorage: LogStorage {
 
     func operations(_ filter: LogFilter, in scope: EnvironmentScope) async throws -> [LogOperation] { [] }
     func operation(_ id: String, in scope: EnvironmentScope) async throws -> LogOperation? { nil }
-    func messages(operationID: String, after: Int64?, limit: Int) async throws -> [(id: Int64, message: LogMessage)] { [] }
+    func messages(operationID: String, after: Int64?, limit: Int) async throws -> [(id: Int64, message: LogMessage)] {
+        []
+    }
     func messages(after id: Int64, limit: Int) async throws -> [(id: Int64, message: LogMessage)] { [] }
 }

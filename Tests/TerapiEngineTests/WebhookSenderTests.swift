@@ -133,8 +133,14 @@ struct WebhookSenderTests {
         #expect(try await sender(fixture).runOnce() == 0)
     }
 
-    @Test(arguments: [(429, "600", 600), (503, "600", 600), (500, "600", 5), (429, "1", 5), (429, "999999", 86_400), (429, "x", 5)] as [(Int, String, Double)])
-    func `waits longer where it is asked to, and never shorter`(status: Int, retryAfter: String, seconds: Double) async throws {
+    @Test(
+        arguments: [
+            (429, "600", 600), (503, "600", 600), (500, "600", 5), (429, "1", 5), (429, "999999", 86_400),
+            (429, "x", 5),
+        ] as [(Int, String, Double)])
+    func `waits longer where it is asked to, and never shorter`(status: Int, retryAfter: String, seconds: Double)
+        async throws
+    {
         let fixture = try await EngineFixture()
         fixture.endpoints.set(EngineFixture.url, status: status, headers: [("retry-after", retryAfter)])
         try await fixture.sendEvent()
@@ -151,7 +157,8 @@ struct WebhookSenderTests {
         }
         let id = try await fixture.sendEvent()
         try await sender(fixture).runOnce()
-        let attempt = try #require(try await fixture.storage.event(id, in: fixture.scope)?.deliveries.first?.attempts.first)
+        let attempt = try #require(
+            try await fixture.storage.event(id, in: fixture.scope)?.deliveries.first?.attempts.first)
         #expect(attempt.status == nil)
         #expect(attempt.error == "customer.example does not resolve.")
         #expect(try await state(id, fixture) == .pending)
