@@ -62,7 +62,7 @@ struct SecretBoxTests {
                 places += [
                     SecretBox.Place(table: "a", column: "b", environmentID: environmentID, row: row),
                     SecretBox.Place(table: "ab", column: "b", environmentID: environmentID, row: row),
-                    SecretBox.Place(table: "a", column: "bc", environmentID: environmentID, row: row),
+                    SecretBox.Place(table: "a", column: "bb", environmentID: environmentID, row: row),
                 ]
             }
         }

@@ -11,11 +11,11 @@ final class SpyRecords: RecordStorage {
     private let storage: any RecordStorage
     private let batches = Mutex<[RecordBatch]>([])
     private let gate = Mutex<Counter?>(nil)
+    private let beforeRemoval = Mutex<(@Sendable () async throws -> Void)?>(nil)
 
     /// Batches whose commit has begun, and that are committed.
     let begun = Counter()
     let committed = Counter()
-    let removed = Counter()
 
     init(_ storage: any RecordStorage) {
         self.storage = storage
@@ -27,6 +27,11 @@ final class SpyRecords: RecordStorage {
     /// Every commit waits until the counter has counted one.
     func hold(until counter: Counter) {
         gate.withLock { $0 = counter }
+    }
+
+    /// Done when records are about to be removed.
+    func beforeRemoval(_ body: @escaping @Sendable () async throws -> Void) {
+        beforeRemoval.withLock { $0 = body }
     }
 
     func prepare(_ batch: RecordBatch) async throws -> any PreparedRecordBatch {
@@ -88,7 +93,7 @@ final class SpyRecords: RecordStorage {
     }
 
     func removeRecords(of streams: [RecordStream]) async throws {
+        try await beforeRemoval.withLock { $0 }?()
         try await storage.removeRecords(of: streams)
-        removed.increment()
     }
 }
