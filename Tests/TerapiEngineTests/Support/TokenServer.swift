@@ -43,14 +43,6 @@ final class TokenServer: Sendable {
         state.withLock { $0.families[connectionID]?.isRevoked ?? false }
     }
 
-    /// Whether an access token is the family's valid one.
-    func accepts(_ accessToken: String, of connectionID: String) -> Bool {
-        state.withLock { state in
-            let family = state.families[connectionID] ?? Family()
-            return !family.isRevoked && accessToken == "access-\(family.number)"
-        }
-    }
-
     /// The next calls fail in these ways, one after the other.
     func fail(_ faults: Fault...) {
         state.withLock { $0.faults += faults }
