@@ -147,6 +147,15 @@ let package = Package(
         ),
         .testTarget(name: "TerapiCoreTests", dependencies: ["TerapiCore"], swiftSettings: settings),
         .testTarget(
+            name: "TerapiEngineTests",
+            dependencies: [
+                "TerapiCore", "TerapiEngine", "TerapiSQLite", "TerapiStorage",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "TerapiProvidersTests",
             dependencies: [
                 "CZlib", "TerapiCore", "TerapiProviders", "TestSupport",

@@ -59,7 +59,7 @@ def start(port):
     svc.write(d + "/dotapp.py", PROJECT)
     env = {"DOT_DIR": d, "DOT_PORT": str(port), "PYTHONPATH": d}
     subprocess.run([v + "/bin/python", d + "/dotapp.py"], check=True, env={**os.environ, **env}, stdout=sys.stderr)
-    p = svc.spawn("oauth_dot", [v + "/bin/gunicorn", "-b", f"127.0.0.1:{port}", "--threads", "8", "dotapp:application"], env)
+    p = svc.spawn("oauth_dot", [v + "/bin/gunicorn", "-b", f"127.0.0.1:{port}", "--threads", "8", "--no-control-socket", "dotapp:application"], env)
     b = f"http://127.0.0.1:{port}"
     svc.wait_http(b + "/o/.well-known/openid-configuration", p)
     return {"authorization_url": b + "/o/authorize/", "token_url": b + "/o/token/", "revoke_url": b + "/o/revoke_token/", "introspect_url": b + "/o/introspect/", "userinfo_url": b + "/o/userinfo/",
