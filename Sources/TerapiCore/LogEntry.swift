@@ -11,7 +11,6 @@ public struct LogOperation: Sendable, Equatable {
         case syncStart = "sync:unpause"
         case syncWebhook = "webhook:sync"
         case connectionWebhook = "webhook:connection_create"
-        case refreshWebhook = "webhook:connection_refresh"
     }
 
     public enum State: String, Sendable, CaseIterable {

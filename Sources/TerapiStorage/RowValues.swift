@@ -62,11 +62,4 @@ extension JSONValue {
 
     init(_ value: Secret?) { self = value.map { .string($0.reveal()) } ?? .null }
     init(_ value: JSONObject?) { self = value.map(JSONValue.object) ?? .null }
-
-    var timestamp: Timestamp? {
-        guard case .number(let digits) = self else { return nil }
-        return Int64(digits).map(Timestamp.init(microseconds:))
-    }
-
-    static func microseconds(_ value: Timestamp?) -> JSONValue { value.map { JSONValue($0.microseconds) } ?? .null }
 }

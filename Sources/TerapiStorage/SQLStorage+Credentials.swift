@@ -224,19 +224,19 @@ private struct CredentialPlace {
     }
 
     func seal(_ credentials: Credentials) throws -> [UInt8] {
-        try box.seal(credentials.json.encoded(), for: place)
+        try box.seal(credentials.stored.encoded(), for: place)
     }
 
     func open(_ sealed: [UInt8]) throws -> Credentials {
-        try Credentials(json: storedJSON(try box.open(sealed, for: place)))
+        try Credentials(stored: storedJSON(try box.open(sealed, for: place)))
     }
 
     func sealOrphans(_ orphans: some Sequence<Credentials>) throws -> [UInt8] {
-        try box.seal(JSONValue.array(orphans.map(\.json)).encoded(), for: orphansPlace)
+        try box.seal(JSONValue.array(orphans.map(\.stored)).encoded(), for: orphansPlace)
     }
 
     func openOrphans(_ sealed: [UInt8]) throws -> [Credentials] {
-        try (storedJSON(try box.open(sealed, for: orphansPlace)).array ?? []).map(Credentials.init(json:))
+        try (storedJSON(try box.open(sealed, for: orphansPlace)).array ?? []).map(Credentials.init(stored:))
     }
 }
 
@@ -247,41 +247,5 @@ extension Credentials {
 
     fileprivate var canRefresh: Bool {
         if case .oauth2(let oauth2) = self { oauth2.refreshToken != nil } else { false }
-    }
-
-    fileprivate var json: JSONValue {
-        switch self {
-        case .oauth2(let oauth2):
-            [
-                "type": "oauth2",
-                "accessToken": JSONValue(oauth2.accessToken),
-                "refreshToken": JSONValue(oauth2.refreshToken),
-                "expiresAt": .microseconds(oauth2.expiresAt),
-                "raw": oauth2.raw,
-            ]
-        case .apiKey(let key): ["type": "apiKey", "key": JSONValue(key)]
-        case .basic(let username, let password):
-            ["type": "basic", "username": .string(username), "password": JSONValue(password)]
-        case .none: ["type": "none"]
-        }
-    }
-
-    fileprivate init(json: JSONValue) throws {
-        switch (json["type"]?.string, json["accessToken"]?.string, json["key"]?.string, json["username"]?.string) {
-        case ("oauth2", let accessToken?, _, _):
-            self = .oauth2(
-                OAuth2Credentials(
-                    accessToken: Secret(accessToken),
-                    refreshToken: json["refreshToken"]?.string.map { Secret($0) },
-                    expiresAt: json["expiresAt"]?.timestamp,
-                    raw: json["raw"] ?? .null
-                )
-            )
-        case ("apiKey", _, let key?, _): self = .apiKey(Secret(key))
-        case ("basic", _, _, let username?):
-            self = .basic(username: username, password: Secret(json["password"]?.string ?? ""))
-        case ("none", _, _, _): self = .none
-        default: throw TerapiError(.serverError, "Stored credentials are of a kind that this version does not know.")
-        }
     }
 }

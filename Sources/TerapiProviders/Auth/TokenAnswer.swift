@@ -38,7 +38,7 @@ struct TokenAnswer {
     /// JSON, or a form as GitHub and others send it unless asked otherwise.
     private static func read(_ body: [UInt8]) -> JSONValue? {
         if let json = try? JSONReader.read(body, limits: JSONReader.Limits(maxDepth: 32, maxNodes: 10_000)) {
-            return json.object == nil ? nil : json
+            return json.object.map { _ in json }
         }
         guard body.count < 65_536, let text = String(validating: body, as: UTF8.self), !text.contains("<"),
             text.contains("=")
