@@ -35,7 +35,7 @@ public protocol RecordStorage: Sendable {
     func beginFullRead(of stream: RecordStream, run: RunFence) async throws -> Int64
 
     /// Ends a full read: live records that it has not seen are marked as deleted, in one transaction.
-    /// - Parameter allowsMassDeletion: whether more than a third (and at least 100 records) may vanish at once.
+    /// - Parameter allowsMassDeletion: whether more than 30 % of the records (and at least 100) may vanish at once.
     func endFullRead(
         of stream: RecordStream,
         run: RunFence,
