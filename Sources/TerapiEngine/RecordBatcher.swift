@@ -2,11 +2,13 @@ import TerapiCore
 
 /// Joins what a run changes into batches, so that many pages share one commit.
 ///
-/// A batch is committed when it holds 1,000 records or is a second old; a checkpoint is committed together with the
-/// records before it, never earlier. While one batch is being committed the next is prepared and a third is gathered:
-/// no more than that is ever open.
+/// A batch is closed when it holds 300 records or is a second old; a checkpoint is committed together with the records
+/// before it, never earlier. While one batch is being committed the next is prepared and a third is gathered. All that
+/// was taken and is not committed yet is never more than 1,000 records: so much has to be fetched again after a crash.
 actor RecordBatcher {
-    static let maxRecords = 1_000
+    static let maxUncommitted = 1_000
+    /// So small that a batch can be in each of the three steps at once.
+    static let batchSize = 300
     static let maxAge = Duration.seconds(1)
 
     private let storage: any RecordStorage
@@ -16,17 +18,22 @@ actor RecordBatcher {
     private let taken = WakeUp()
 
     /// The batch between the two steps, and how much is committed with it.
-    private var next: (batch: any PreparedRecordBatch, target: Int)?
+    private var next: (batch: any PreparedRecordBatch, records: Int, target: Int)?
     private var pending: RecordBatch
     private var pendingRecords = 0
     private var pendingSince: Timestamp?
     private var isFlushWanted = false
     private var failure: (any Error)?
 
+    /// Records that were taken and would be lost in a crash.
+    private(set) var uncommitted = 0
+    private var isAdding = false
+    private var adders: [CheckedContinuation<Void, Never>] = []
+    private var waiterForRoom: CheckedContinuation<Void, Never>?
+
     /// Counts what was added and what has been committed of it, so that a waiter knows when its own part is safe.
     private var added = 0
     private var committed = 0
-    private var gatherers: [CheckedContinuation<Void, Never>] = []
     private var waiters: [(target: Int, continuation: CheckedContinuation<Void, Never>)] = []
 
     init(
@@ -40,35 +47,37 @@ actor RecordBatcher {
         self.clock = clock
     }
 
-    /// Takes records; waits when a batch is full already, so that a fast provider cannot fill the memory.
+    /// Takes records as soon as there is room for them, so that a fast provider cannot run ahead of the commits.
     func add(_ change: RecordChange) async throws {
-        // One change for many pages: what is planned together is hashed and sealed before the transaction, not in it.
-        if let last = pending.changes.last, last.joins(change) {
-            pending.changes[pending.changes.count - 1].ids += change.ids
-            pending.changes[pending.changes.count - 1].documents += change.documents
-        } else {
-            pending.changes.append(change)
+        await beginAdding()
+        defer { endAdding() }
+        // A part always fits in when nothing else is uncommitted: this never waits for a batch that nothing closes.
+        for part in change.parts(of: Self.batchSize) {
+            await room(for: part.ids.count)
+            try check()
+            take(part)
         }
-        pendingRecords += change.ids.count
-        noteAdded()
-        if pendingRecords >= Self.maxRecords { await untilTaken() }
-        try check()
     }
 
     /// Takes a checkpoint that covers everything added before.
-    func add(_ checkpoint: RecordBatch.CheckpointChange) throws {
+    func add(_ checkpoint: RecordBatch.CheckpointChange) async throws {
+        await beginAdding()
+        defer { endAdding() }
+        try check()
         pending.checkpoint = checkpoint
         noteAdded()
-        try check()
     }
 
     /// Returns when everything added so far is committed.
     func flush() async throws {
-        if committed < added {
+        await beginAdding()
+        let target = added
+        endAdding()
+        if committed < target {
             // When nothing is pending it is under way already, and the next batch need not hurry.
             isFlushWanted = pendingSince != nil
             gathered.ring()
-            await reached(added)
+            await reached(target)
         }
         try check()
     }
@@ -91,19 +100,21 @@ actor RecordBatcher {
             await gathered.wait(until: pendingSince.map { $0 + Self.maxAge }, clock: clock)
             guard !Task.isCancelled else { return }
             guard isDue else { continue }
+            // Until the last batch is being committed this one may grow: fewer and larger commits.
+            while next != nil, failure == nil, !Task.isCancelled { await taken.wait(until: nil, clock: clock) }
+            guard failure == nil, !Task.isCancelled else { return }
             let batch = pending
+            let records = pendingRecords
             let target = added
             pending = RecordBatch(run: batch.run, scope: batch.scope)
             pendingRecords = 0
             pendingSince = nil
             isFlushWanted = false
-            resumeGatherers()
             do {
                 let ready = try await storage.prepare(batch)
-                while next != nil, failure == nil, !Task.isCancelled { await taken.wait(until: nil, clock: clock) }
                 // Nothing may take the place of a batch that was not committed: its checkpoint would be ahead of it.
-                guard next == nil, failure == nil, !Task.isCancelled else { return }
-                next = (ready, target)
+                guard failure == nil, !Task.isCancelled else { return }
+                next = (ready, records, target)
                 prepared.ring()
             } catch {
                 fail(error)
@@ -115,12 +126,13 @@ actor RecordBatcher {
         while failure == nil {
             await prepared.wait(until: nil, clock: clock)
             guard !Task.isCancelled else { return }
-            guard let (batch, target) = next else { continue }
+            guard let (batch, records, target) = next else { continue }
             next = nil
             taken.ring()
             do {
                 try await storage.commit(batch)
                 committed = target
+                uncommitted -= records
                 resumeWaiters()
             } catch {
                 fail(error)
@@ -130,7 +142,6 @@ actor RecordBatcher {
 
     private func fail(_ error: any Error) {
         failure = failure ?? error
-        resumeGatherers()
         resumeWaiters()
     }
 
@@ -141,7 +152,7 @@ actor RecordBatcher {
 
     private var isDue: Bool {
         guard let pendingSince else { return false }
-        return isFlushWanted || pendingRecords >= Self.maxRecords || clock.now >= pendingSince + Self.maxAge
+        return isFlushWanted || pendingRecords >= Self.batchSize || clock.now >= pendingSince + Self.maxAge
     }
 
     private func resumeWaiters() {
@@ -149,24 +160,47 @@ actor RecordBatcher {
         let ready = waiters.filter { isFailed || $0.target <= committed }
         waiters.removeAll { isFailed || $0.target <= committed }
         for waiter in ready { waiter.continuation.resume() }
+        waiterForRoom?.resume()
+        waiterForRoom = nil
+    }
+
+    /// Waits for those who came earlier: nothing overtakes what waits for room.
+    private func beginAdding() async {
+        if isAdding {
+            await withCheckedContinuation { adders.append($0) }
+        } else {
+            isAdding = true
+        }
+    }
+
+    private func endAdding() {
+        if adders.isEmpty { isAdding = false } else { adders.removeFirst().resume() }
+    }
+
+    private func room(for count: Int) async {
+        while failure == nil, uncommitted + count > Self.maxUncommitted {
+            await withCheckedContinuation { waiterForRoom = $0 }
+        }
+    }
+
+    private func take(_ change: RecordChange) {
+        // One change for many pages: what is planned together is hashed and sealed before the transaction, not in it.
+        if let last = pending.changes.last, last.joins(change) {
+            pending.changes[pending.changes.count - 1].ids += change.ids
+            pending.changes[pending.changes.count - 1].documents += change.documents
+        } else {
+            pending.changes.append(change)
+        }
+        pendingRecords += change.ids.count
+        uncommitted += change.ids.count
+        noteAdded()
     }
 
     private func noteAdded() {
         added += 1
         let isFirst = pendingSince == nil
         if isFirst { pendingSince = clock.now }
-        if isFirst || pendingRecords >= Self.maxRecords { gathered.ring() }
-    }
-
-    private func untilTaken() async {
-        guard failure == nil else { return }
-        await withCheckedContinuation { gatherers.append($0) }
-    }
-
-    private func resumeGatherers() {
-        let ready = gatherers
-        gatherers = []
-        for gatherer in ready { gatherer.resume() }
+        if isFirst || pendingRecords >= Self.batchSize { gathered.ring() }
     }
 
     private func reached(_ target: Int) async {
@@ -184,5 +218,16 @@ extension RecordChange {
     /// of one record must both be merged.
     fileprivate func joins(_ next: RecordChange) -> Bool {
         kind == next.kind && kind != .update && stream == next.stream && seenGeneration == next.seenGeneration
+    }
+
+    /// The same change as several that hold at most so many records each.
+    fileprivate func parts(of size: Int) -> [RecordChange] {
+        guard ids.count > size else { return [self] }
+        return stride(from: 0, to: ids.count, by: size).map { start in
+            var part = self
+            part.ids = Array(ids[start..<min(start + size, ids.count)])
+            part.documents = documents.isEmpty ? [] : Array(documents[start..<min(start + size, ids.count)])
+            return part
+        }
     }
 }

@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct RecordBatcherTests {
     @Test
-    func `joins pages into batches of a thousand`() async throws {
+    func `joins pages into batches of three hundred and more`() async throws {
         let fixture = try await EngineFixture()
         fixture.scripts.set { run in
             for page in 0..<35 { try await run.save(page * 100..<(page + 1) * 100) }
@@ -15,7 +15,7 @@ struct RecordBatcherTests {
         try await fixture.engine.syncWorker.runOnce()
         let sizes = fixture.records.commits.map { $0.changes.reduce(0) { $0 + $1.ids.count } }
         #expect(sizes.reduce(0, +) == 3_500)
-        #expect(sizes.dropLast().allSatisfy { $0 == 1_000 })
+        #expect(sizes.dropLast().allSatisfy { $0 >= RecordBatcher.batchSize })
         #expect(try await fixture.recordList().count == 3_500)
     }
 
@@ -95,14 +95,66 @@ struct RecordBatcherTests {
         }
         let run = Task { try await fixture.engine.syncWorker.runOnce() }
         try await fixture.records.begun.reached()
-        // One batch is being committed, one is prepared, a third waits and a fourth is gathered.
-        try await pages.reached(29)
+        // A thousand records are taken, and of the next page none.
+        try await pages.reached(10)
         for _ in 0..<1_000 { await Task.yield() }
-        #expect(pages.count < 40)
+        #expect(pages.count == 10)
         storageGoesOn.increment()
         _ = try await run.value
         #expect(pages.count == 100)
         #expect(try await fixture.recordList().count == 10_000)
+    }
+
+    @Test(arguments: [70, 100, 299, 300, 301, 999, 1_000, 1_001, 2_500])
+    func `holds at most a thousand records that are not committed`(pageSize: Int) async throws {
+        let fixture = try await EngineFixture()
+        let storageGoesOn = Counter()
+        fixture.records.hold(until: storageGoesOn)
+        let batcher = try await fixture.batcher()
+        let committing = Task { try await batcher.run() }
+        let adding = Task {
+            for page in 0..<4_000 / pageSize {
+                try await batcher.add(fixture.saved(page * pageSize..<(page + 1) * pageSize))
+            }
+            try await batcher.flush()
+        }
+        // It waits no sooner than it must: no part of a change is larger than a batch.
+        while await batcher.uncommitted <= 1_000 - RecordBatcher.batchSize { await Task.yield() }
+        for _ in 0..<1_000 {
+            await Task.yield()
+            #expect(await batcher.uncommitted <= 1_000)
+        }
+        storageGoesOn.increment()
+        try await adding.value
+        #expect(await batcher.uncommitted == 0)
+        #expect(try await fixture.recordList().count == 4_000 / pageSize * pageSize)
+        committing.cancel()
+        _ = try? await committing.value
+    }
+
+    @Test
+    func `lets nothing overtake what waits for room`() async throws {
+        let fixture = try await EngineFixture()
+        let storageGoesOn = Counter()
+        fixture.records.hold(until: storageGoesOn)
+        let batcher = try await fixture.batcher()
+        let committing = Task { try await batcher.run() }
+        let adding = Task { try await batcher.add(fixture.saved(0..<2_500)) }
+        while await batcher.uncommitted < 900 { await Task.yield() }
+        // The script awaits neither of them.
+        let checkpoint = Task { try await batcher.add(.set(["saved": 2_500])) }
+        for _ in 0..<1_000 { await Task.yield() }
+        let flush = Task { try await batcher.flush() }
+        for _ in 0..<1_000 { await Task.yield() }
+        storageGoesOn.increment()
+        try await flush.value
+        #expect(try await fixture.recordList().count == 2_500)
+        #expect(fixture.records.commits.dropLast().allSatisfy { $0.checkpoint == nil })
+        try await adding.value
+        try await checkpoint.value
+        #expect(try await fixture.sync().checkpoint == ["saved": 2_500])
+        committing.cancel()
+        _ = try? await committing.value
     }
 
     @Test
@@ -156,6 +208,48 @@ struct RecordBatcherTests {
         _ = try? await committing.value
         await #expect(throws: CancellationError.self) { try await batcher.flush() }
         await #expect(throws: CancellationError.self) { try await batcher.add(.clear) }
+    }
+
+    @Test
+    func `lets nobody wait for room that will not come`() async throws {
+        let fixture = try await EngineFixture()
+        fixture.records.hold(until: Counter())
+        let batcher = try await fixture.batcher()
+        let committing = Task { try await batcher.run() }
+        let adding = Task { try await batcher.add(fixture.saved(0..<2_500)) }
+        while await batcher.uncommitted < 900 { await Task.yield() }
+        let later = Task { try await batcher.add(.clear) }
+        committing.cancel()
+        await #expect(throws: CancellationError.self) { try await adding.value }
+        await #expect(throws: CancellationError.self) { try await later.value }
+    }
+}
+
+extension EngineFixture {
+    /// For a run that has begun.
+    fileprivate func batcher() async throws -> RecordBatcher {
+        let claimed = try await storage.claimRun(
+            owner: "test",
+            leaseUntil: clock.now + SyncRunner.lease,
+            operationID: randomUUID(),
+            now: clock.now
+        )
+        let (sync, run) = try #require(claimed)
+        return RecordBatcher(
+            run: RunFence(syncID: sync.id, runID: run.id, generation: run.generation),
+            scope: scope,
+            storage: records,
+            clock: clock
+        )
+    }
+
+    fileprivate func saved(_ ids: Range<Int>) -> RecordChange {
+        RecordChange(
+            kind: .save,
+            stream: RecordStream(connectionID: connection.id, model: "Ticket"),
+            ids: ids.map(String.init),
+            documents: ids.map { ArraySlice(#"{"id":"\#($0)"}"#.utf8) }
+        )
     }
 }
 
