@@ -82,5 +82,6 @@ public struct Engine: Sendable {
     /// Settles what the last process left behind; before the server is ready.
     public func prepare() async throws {
         try await credentials.replaySpool()
+        try await webhookSender.recover()
     }
 }

@@ -6,7 +6,7 @@ import TerapiCore
 /// Delivers webhook events: at least once, over about three days, with a slow endpoint slowing only itself.
 public struct WebhookSender: Service {
     static let timeout = Duration.seconds(15)
-    /// Longer than a try can take: what a crashed process held comes back after it.
+    /// Longer than a try can take: what was sent and could not be noted comes back after it.
     static let lease = Duration.seconds(60)
     static let maxAtOnce = 64
     static let maxPerURL = 10
@@ -25,6 +25,11 @@ public struct WebhookSender: Service {
         } onGracefulShutdown: {
             services.webhookWakeUp.ring()
         }
+    }
+
+    /// Takes up what a process that died had in its hands. Its tries were cut off and count as none.
+    func recover() async throws {
+        try await services.deliveries.releaseDeliveries(notOwnedBy: services.bootID, now: services.clock.now)
     }
 
     /// Delivers what is due now, one try each.
@@ -71,6 +76,7 @@ public struct WebhookSender: Service {
             limit: Self.maxAtOnce - busy.total,
             perURL: Self.maxPerURL,
             busy: busy.counts,
+            owner: services.bootID,
             leaseUntil: now + Self.lease,
             now: now
         )

@@ -5,6 +5,7 @@ extension SQLStorage: WebhookStorage {
         limit: Int,
         perURL: Int,
         busy: [String: Int],
+        owner: String,
         leaseUntil: Timestamp,
         now: Timestamp
     ) async throws -> [WebhookDelivery] {
@@ -39,11 +40,13 @@ extension SQLStorage: WebhookStorage {
             }
             // Everyone's first before anyone's second.
             let taken = due.sorted { ($0.place, $0.at, $0.id) < ($1.place, $1.at, $1.id) }.prefix(limit).map(\.id)
-            try transaction.run("update webhook_delivery set next_attempt_at = $2 where id = $1", count: taken.count) {
-                index,
-                parameters in
+            try transaction.run(
+                "update webhook_delivery set next_attempt_at = $2, owner = $3 where id = $1",
+                count: taken.count
+            ) { index, parameters in
                 parameters.bind(taken[index], at: 1)
                 parameters.bind(leaseUntil.microseconds, at: 2)
+                parameters.bind(owner, at: 3)
             }
             var deliveries: [WebhookDelivery] = []
             try transaction.forEach(
@@ -53,6 +56,18 @@ extension SQLStorage: WebhookStorage {
                 { _, row in deliveries.append(try Self.delivery(row)) }
             )
             return deliveries
+        }
+    }
+
+    public func releaseDeliveries(notOwnedBy owner: String, now: Timestamp) async throws {
+        try await database.write { transaction in
+            try transaction.run(
+                """
+                update webhook_delivery set next_attempt_at = $2, owner = null
+                where state = 'pending' and owner is not null and owner <> $1
+                """,
+                [.text(owner), SQLValue(now)]
+            )
         }
     }
 
@@ -73,7 +88,7 @@ extension SQLStorage: WebhookStorage {
         try await database.write { transaction in
             let updated = try transaction.run(
                 """
-                update webhook_delivery set state = $2, attempts = max(attempts, $3), next_attempt_at = $4
+                update webhook_delivery set state = $2, attempts = max(attempts, $3), next_attempt_at = $4, owner = null
                 where id = $1
                 """,
                 [.integer(deliveryID), SQLValue(state), SQLValue(attempt.number), SQLValue(nextAttemptAt)]

@@ -294,8 +294,9 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
     // MARK: - Webhooks and logs
 
     func claimDeliveries(
-        limit: Int, perURL: Int, busy: [String: Int], leaseUntil: Timestamp, now: Timestamp
+        limit: Int, perURL: Int, busy: [String: Int], owner: String, leaseUntil: Timestamp, now: Timestamp
     ) async throws -> [WebhookDelivery] { [] }
+    func releaseDeliveries(notOwnedBy owner: String, now: Timestamp) async throws {}
     func nextDeliveryAt() async throws -> Timestamp? { nil }
     func finishAttempt(
         _ attempt: DeliveryAttempt, deliveryID: Int64, state: WebhookDelivery.State, nextAttemptAt: Timestamp?

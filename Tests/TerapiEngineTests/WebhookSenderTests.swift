@@ -181,22 +181,36 @@ struct WebhookSenderTests {
     // MARK: Crashes
 
     @Test
-    func `a process that died with a delivery in its hands gives it back`() async throws {
+    func `what a process had in its hands when it died goes out at the next start`() async throws {
         let fixture = try await EngineFixture()
         let id = try await fixture.sendEvent()
         let taken = try await fixture.storage.claimDeliveries(
             limit: 10,
             perURL: 10,
             busy: [:],
+            owner: "dead",
             leaseUntil: fixture.clock.now + WebhookSender.lease,
             now: fixture.clock.now
         )
         #expect(taken.map(\.event.id) == [id])
         let next = try fixture.restarted()
         #expect(try await next.webhookSender.runOnce() == 0)
-        fixture.clock.advance(by: WebhookSender.lease)
+        try await next.prepare()
         #expect(try await next.webhookSender.runOnce() == 1)
         #expect(try await state(id, fixture) == .delivered)
+    }
+
+    @Test
+    func `a start does not hurry what waits for its next try`() async throws {
+        let fixture = try await EngineFixture()
+        fixture.endpoints.set(EngineFixture.url, status: 500)
+        try await fixture.sendEvent()
+        try await sender(fixture).runOnce()
+        let next = try fixture.restarted()
+        try await next.prepare()
+        #expect(try await next.webhookSender.runOnce() == 0)
+        fixture.clock.advance(by: .seconds(6))
+        #expect(try await next.webhookSender.runOnce() == 1)
     }
 
     @Test

@@ -32,6 +32,19 @@ struct WebhookStorageConformance {
     }
 
     @Test(arguments: Engine.allCases)
+    func `makes due again what another owner had taken, and nothing else`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        try await emit(["a", "b"], in: fixture)
+        let dead = try #require(try await claim(fixture, limit: 1, owner: "dead").first)
+        let own = try #require(try await claim(fixture, limit: 1, owner: "next").first)
+
+        try await fixture.storage.releaseDeliveries(notOwnedBy: "next", now: fixture.clock.now)
+
+        #expect(dead.id != own.id)
+        #expect(try await claim(fixture, owner: "next").map(\.id) == [dead.id])
+    }
+
+    @Test(arguments: Engine.allCases)
     func `keeps the story of each event`(engine: Engine) async throws {
         let fixture = try await StorageFixture(engine)
         try await emit(["a"], in: fixture)
@@ -97,12 +110,14 @@ struct WebhookStorageConformance {
         _ fixture: StorageFixture,
         limit: Int = 10,
         perURL: Int = 10,
-        busy: [String: Int] = [:]
+        busy: [String: Int] = [:],
+        owner: String = "first"
     ) async throws -> [WebhookDelivery] {
         try await fixture.storage.claimDeliveries(
             limit: limit,
             perURL: perURL,
             busy: busy,
+            owner: owner,
             leaseUntil: fixture.clock.now + .seconds(30),
             now: fixture.clock.now
         )

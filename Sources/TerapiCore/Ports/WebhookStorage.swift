@@ -2,13 +2,18 @@
 public protocol WebhookStorage: Sendable {
     /// Takes deliveries that are due, at most `perURL` for one URL counting those already `busy`, and holds them until
     /// `leaseUntil`, so that a crash brings them back.
+    /// - Parameter owner: the boot id of the process that takes them.
     func claimDeliveries(
         limit: Int,
         perURL: Int,
         busy: [String: Int],
+        owner: String,
         leaseUntil: Timestamp,
         now: Timestamp
     ) async throws -> [WebhookDelivery]
+
+    /// Makes due at once what other owners had taken: they are gone, and their claims need not run out first.
+    func releaseDeliveries(notOwnedBy owner: String, now: Timestamp) async throws
 
     /// When the next delivery falls due.
     func nextDeliveryAt() async throws -> Timestamp?

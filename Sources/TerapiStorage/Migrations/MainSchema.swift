@@ -307,7 +307,8 @@ extension Migrator {
             url text not null,
             state text not null,
             attempts integer not null default 0,
-            next_attempt_at integer
+            next_attempt_at integer,
+            owner text
         ) strict
         """,
         "create index webhook_delivery_event on webhook_delivery (event_id)",
