@@ -52,12 +52,15 @@ final class AuthorizationServer: Sendable {
     private struct RefreshToken {
         var family: Int
         var scope: String
-        var isUsed = false
+        /// When it was used, and what was given out for it.
+        var use: (at: Timestamp, pair: TokenPair)?
     }
 
     private struct AccessToken {
         var family: Int
         var expiresAt: Timestamp
+        /// A request has come with it.
+        var isSeen = false
     }
 
     private struct State {
@@ -124,16 +127,24 @@ final class AuthorizationServer: Sendable {
             guard let stored = state.refreshTokens[token] else {
                 return .failure(.invalidGrant("The refresh token is unknown."))
             }
-            if stored.isUsed {
+            if let use = stored.use {
                 state.revokedFamilies.insert(stored.family)
                 statistics.count(.reuse)
+                statistics.note(
+                    SandboxStatistics.Reuse(
+                        usedAt: use.at,
+                        isAnswerSeen: state.accessTokens[use.pair.accessToken]?.isSeen ?? false
+                            || state.refreshTokens[use.pair.refreshToken]?.use != nil
+                    )
+                )
                 return .failure(.invalidGrant("The refresh token was used before: its whole family is revoked."))
             }
             guard !state.revokedFamilies.contains(stored.family) else {
                 return .failure(.invalidGrant("The refresh token is revoked."))
             }
-            state.refreshTokens[token]?.isUsed = true
-            return .success(issue(family: stored.family, scope: stored.scope, at: now, in: &state))
+            let pair = issue(family: stored.family, scope: stored.scope, at: now, in: &state)
+            state.refreshTokens[token]?.use = (now, pair)
+            return .success(pair)
         }
         statistics.count(.refreshGrant)
         return try result.get()
@@ -155,6 +166,7 @@ final class AuthorizationServer: Sendable {
     func accepts(accessToken: String, at now: Timestamp) -> Bool {
         state.withLock { state in
             guard let stored = state.accessTokens[accessToken] else { return false }
+            state.accessTokens[accessToken]?.isSeen = true
             return now < stored.expiresAt && !state.revokedFamilies.contains(stored.family)
         }
     }

@@ -14,8 +14,19 @@ final class SandboxStatistics: Sendable {
         case fault = "faults"
     }
 
+    /// How it came that a refresh token was sent a second time.
+    struct Reuse {
+        /// When the provider traded it for new tokens.
+        var usedAt: Timestamp
+        /// Whether these have ever come: if not, their answer may have been lost on its way.
+        var isAnswerSeen: Bool
+
+        var json: JSONValue { ["used_at": JSONValue(usedAt), "answer_seen": .bool(isAnswerSeen)] }
+    }
+
     private struct Counts {
         var events: [Event: Int] = [:]
+        var reuses: [Reuse] = []
         var pages: [String: Int] = [:]
     }
 
@@ -23,6 +34,10 @@ final class SandboxStatistics: Sendable {
 
     func count(_ event: Event) {
         counts.withLock { $0.events[event, default: 0] += 1 }
+    }
+
+    func note(_ reuse: Reuse) {
+        counts.withLock { $0.reuses.append(reuse) }
     }
 
     /// - Parameter place: which page was asked for: its cursor or number, empty for the first.
@@ -37,6 +52,7 @@ final class SandboxStatistics: Sendable {
     var json: JSONValue {
         let counts = counts.withLock { $0 }
         var members = Event.allCases.map { ($0.rawValue, JSONValue(counts.events[$0] ?? 0)) }
+        members.append(("reuses", .array(counts.reuses.map(\.json))))
         members.append(("page_requests", JSONValue(counts.pages.values.reduce(0, +))))
         members.append(
             (

@@ -93,6 +93,20 @@ struct AuthorizationServerTests {
         #expect(statistics.json["reuse"]?.int == 1)
     }
 
+    @Test(arguments: [false, true])
+    func `tells of a token that comes twice whether the tokens given for it have come`(isAnswerSeen: Bool) throws {
+        let first = try redeem(try approvedCode())
+        let usedAt = clock.now
+        let second = try server.refresh(first.refreshToken, client: client, at: usedAt)
+        if isAnswerSeen { #expect(server.accepts(accessToken: second.accessToken, at: clock.now)) }
+        clock.advance(by: .seconds(5))
+
+        #expect(throws: AuthorizationServer.Refusal.self) {
+            try server.refresh(first.refreshToken, client: client, at: clock.now)
+        }
+        #expect(statistics.json["reuses"] == [["used_at": JSONValue(usedAt), "answer_seen": .bool(isAnswerSeen)]])
+    }
+
     @Test
     func `refuses an application with a wrong secret`() throws {
         let code = try approvedCode()
