@@ -50,6 +50,7 @@ struct OAuthRoutes: Sendable {
         }
         do {
             let answer = Self.answer(try trade(fields, authorization: request.headers[.authorization]))
+            if fault == .tokenDelay { try? await Task.sleep(for: .seconds(10)) }
             return fault == .tokenCut ? .cut(ByteBuffer(bytes: answer.encoded())) : .json(answer)
         } catch {
             return .error(

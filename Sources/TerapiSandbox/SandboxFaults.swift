@@ -24,6 +24,8 @@ enum Fault: String, CaseIterable {
     case tokenServerError = "token_server_error"
     /// The token endpoint refreshes, then cuts the connection: the worst moment for a one-use token.
     case tokenCut = "token_cut"
+    /// The token endpoint refreshes, and its answer takes ten seconds.
+    case tokenDelay = "token_delay"
     /// The token endpoint answers `invalid_grant`.
     case tokenInvalidGrant = "token_invalid_grant"
 

@@ -40,11 +40,16 @@ extension SQLStorage: RecordStorage {
         guard let prepared = prepared as? Prepared else {
             preconditionFailure("a batch is committed by the storage that prepared it")
         }
+        #if DEBUG
+        let batch = try await spoiled(prepared.batch)
+        #else
+        let batch = prepared.batch
+        #endif
         let now = clock.now
         if let plans = prepared.plans {
             do {
                 return try await database.write { transaction in
-                    try Self.commit(prepared.batch, prepared.planners, plans: plans, now: now, in: transaction)
+                    try Self.commit(batch, prepared.planners, plans: plans, now: now, in: transaction)
                 }
             } catch is RecordConflict {
                 // Another writer came in between. From here the plan is made under the lock.
@@ -53,7 +58,7 @@ extension SQLStorage: RecordStorage {
             }
         }
         return try await database.write { transaction in
-            try Self.commit(prepared.batch, prepared.planners, plans: nil, now: now, in: transaction)
+            try Self.commit(batch, prepared.planners, plans: nil, now: now, in: transaction)
         }
     }
 
@@ -198,17 +203,25 @@ extension SQLStorage {
             counts[stream.model] = (counts[stream.model] ?? ChangeCounts()) + plan.counts
         }
         for (model, counts) in counts { try count(counts, model: model, run: batch.run, now: now, in: transaction) }
-        switch batch.checkpoint {
+        try move(batch.checkpoint, of: batch.run, in: transaction)
+        return counts
+    }
+
+    static func move(
+        _ checkpoint: RecordBatch.CheckpointChange?,
+        of run: RunFence,
+        in transaction: any Transaction
+    ) throws {
+        switch checkpoint {
         case .set(let checkpoint):
             try transaction.run(
                 "update sync set checkpoint = $2 where id = $1",
-                [.integer(batch.run.syncID), SQLValue(checkpoint)]
+                [.integer(run.syncID), SQLValue(checkpoint)]
             )
         case .clear:
-            try transaction.run("update sync set checkpoint = null where id = $1", [.integer(batch.run.syncID)])
+            try transaction.run("update sync set checkpoint = null where id = $1", [.integer(run.syncID)])
         case nil: break
         }
-        return counts
     }
 
     static func headPosition(_ headID: Int64, in snapshot: any Snapshot) throws -> Int64 {

@@ -21,16 +21,20 @@ def connect_address(api, integration, token, **more):
 def allow_on_sandbox(api, integration, end_user="user123", decision="allow", **session_options):
     """A whole authorization. Returns the answer of the callback and the connections of this end user."""
     session = connect_session(api, end_user, allowed_integrations=[integration], **session_options)
+    return decide_on_sandbox(api, integration, session, decision), connections_of(api, integration, end_user)
+
+
+def decide_on_sandbox(api, integration, session, decision="allow"):
+    """Goes through the sandbox's consent page. Returns the answer of the callback."""
     browser = requests.Session()
     consent = browser.get(connect_address(api, integration, session["token"]), timeout=30)
     assert consent.status_code == 200 and "Allow access" in consent.text, consent.text[:2000]
     action = re.search(r'<form method="post" action="([^"]+)"', consent.text).group(1)
     fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', consent.text))
     fields = {name: html.unescape(value) for name, value in fields.items()}
-    callback = browser.post(
+    return browser.post(
         requests.compat.urljoin(consent.url, action), data={**fields, "decision": decision}, timeout=30
     )
-    return callback, connections_of(api, integration, end_user)
 
 
 def connections_of(api, integration, end_user):
@@ -44,6 +48,14 @@ def connect_sandbox(api, integration, end_user="user123", **session_options):
     assert callback.status_code == 200, callback.text[:2000]
     assert len(connections) == 1, connections
     return connections[0]["connection_id"]
+
+
+def reconnect_sandbox(api, integration, connection_id):
+    """The end user says yes once more, for the connection that there is."""
+    body = {"integration_id": integration, "connection_id": connection_id}
+    session = api.ok("POST", "/connect/sessions/reconnect", json=body)["data"]
+    callback = decide_on_sandbox(api, integration, session)
+    assert callback.status_code == 200, callback.text[:2000]
 
 
 def wait_for_runs(api, integration, connection_id, sync, status="SUCCESS", seconds=120):

@@ -197,6 +197,9 @@ class API:
             cursor = page["next_cursor"]
             assert page["records"] == [] or cursor == page["records"][-1]["_terapi_metadata"]["cursor"]
 
+    def webhook_events(self, limit=1000):
+        return self.ok("GET", "/webhook-events", params={"limit": limit})["data"]
+
     def signing_key(self):
         return self.ok("GET", "/environment/webhook-signing-key")["data"]["webhook_signing_key"]
 
