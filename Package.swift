@@ -129,7 +129,15 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "TerapiAPITests",
             dependencies: [
@@ -149,7 +157,7 @@ let package = Package(
         .testTarget(
             name: "TerapiEngineTests",
             dependencies: [
-                "TerapiCore", "TerapiEngine", "TerapiSQLite", "TerapiStorage",
+                "TerapiCore", "TerapiEngine", "TerapiSQLite", "TerapiStorage", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -165,6 +173,19 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "TerapiEntranceTests",
+            dependencies: [
+                "TerapiAPI", "TerapiCore", "TerapiEngine", "TerapiProviders", "TerapiSQLite", "TerapiScripts",
+                "TerapiStorage", "TestSupport", "script-host-fixture",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "script-host-fixture",
             dependencies: ["TerapiCore", "TerapiScripts"],
@@ -173,7 +194,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TerapiScriptsTests",
-            dependencies: ["TerapiCore", "TerapiScripts", "script-host-fixture"],
+            dependencies: ["TerapiCore", "TerapiScripts", "TestSupport", "script-host-fixture"],
             swiftSettings: settings
         ),
         .testTarget(
@@ -183,7 +204,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TerapiSQLiteTests",
-            dependencies: ["CSQLite", "TerapiCore", "TerapiSQLite", "TerapiStorage"],
+            dependencies: ["CSQLite", "TerapiCore", "TerapiSQLite", "TerapiStorage", "TestSupport"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -1,6 +1,7 @@
 import Synchronization
 import TerapiCore
 import TerapiStorage
+import TestSupport
 import Testing
 
 @testable import TerapiEngine

@@ -4,6 +4,7 @@ import Synchronization
 import TerapiCore
 import TerapiSQLite
 import TerapiStorage
+import TestSupport
 import Testing
 
 struct SQLiteDatabaseTests {

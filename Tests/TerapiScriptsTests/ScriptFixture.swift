@@ -1,20 +1,12 @@
-import Foundation
 import TerapiCore
 import TerapiScripts
+import TestSupport
 
 /// The host under test: real child processes of the fixture program beside the tests.
 enum ScriptFixture {
     static func host(_ limits: ScriptLimits = ScriptLimits()) -> ScriptHost {
-        ScriptHost(executable: executable, arguments: ["script-host"], limits: limits)
+        ScriptHost(executable: FixtureProgram.scriptHost, arguments: ["script-host"], limits: limits)
     }
-
-    static let executable: String = {
-        let folder = Bundle.main.executableURL?.deletingLastPathComponent().path ?? "."
-        let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
-        let candidates = [folder, bundle?.deletingLastPathComponent().path].compactMap { $0 }
-        return candidates.map { $0 + "/script-host-fixture" }
-            .first { FileManager.default.isExecutableFile(atPath: $0) } ?? "script-host-fixture"
-    }()
 
     static func sync(
         _ body: String,

@@ -2,6 +2,7 @@ import Logging
 import TerapiCore
 import TerapiSQLite
 import TerapiStorage
+import TestSupport
 
 @testable import TerapiEngine
 

@@ -3,18 +3,18 @@ import NIOPosix
 import Synchronization
 
 /// A server on loopback whose answers a test writes, the impossible ones too.
-final class LoopbackServer: Sendable {
-    struct Request: Sendable {
-        var method: String
-        var target: String
+package final class LoopbackServer: Sendable {
+    package struct Request: Sendable {
+        package var method: String
+        package var target: String
         /// Names in lower case.
-        var headers: [String: String]
-        var body: [UInt8]
+        package var headers: [String: String]
+        package var body: [UInt8]
 
-        var text: String { String(decoding: body, as: UTF8.self) }
+        package var text: String { String(decoding: body, as: UTF8.self) }
     }
 
-    enum Answer: Sendable {
+    package enum Answer: Sendable {
         case http(Int, headers: [(String, String)] = [], body: [UInt8] = [])
         /// Bytes as they are; the connection is closed behind them unless it is kept.
         case raw([UInt8], closes: Bool = true)
@@ -23,7 +23,7 @@ final class LoopbackServer: Sendable {
         case silence
         case hangUp
 
-        static func json(_ text: String, status: Int = 200) -> Answer {
+        package static func json(_ text: String, status: Int = 200) -> Answer {
             .http(status, headers: [("Content-Type", "application/json")], body: Array(text.utf8))
         }
     }
@@ -36,7 +36,7 @@ final class LoopbackServer: Sendable {
         let connections = Mutex(0)
     }
 
-    init(host: String = "127.0.0.1", answer: @escaping @Sendable (Request) -> Answer) async throws {
+    package init(host: String = "127.0.0.1", answer: @escaping @Sendable (Request) -> Answer) async throws {
         let recorded = Recorder()
         self.recorded = recorded
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -57,12 +57,12 @@ final class LoopbackServer: Sendable {
             .get()
     }
 
-    var port: Int { channel.localAddress?.port ?? 0 }
-    var url: String { "http://127.0.0.1:\(port)" }
-    var requests: [Request] { recorded.requests.withLock { $0 } }
-    var connectionCount: Int { recorded.connections.withLock { $0 } }
+    package var port: Int { channel.localAddress?.port ?? 0 }
+    package var url: String { "http://127.0.0.1:\(port)" }
+    package var requests: [Request] { recorded.requests.withLock { $0 } }
+    package var connectionCount: Int { recorded.connections.withLock { $0 } }
 
-    func close() async {
+    package func close() async {
         try? await channel.close()
     }
 
