@@ -68,7 +68,7 @@ public struct Connector: ConnectFlow {
                 createdAt: now
             )
         )
-        return ConnectRedirect(url: url, attemptID: attemptID, browserSecret: browserSecret)
+        return ConnectRedirect(url: url, attemptID: attemptID, state: state, browserSecret: browserSecret)
     }
 
     public func finish(

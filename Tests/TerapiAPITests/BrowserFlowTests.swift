@@ -7,6 +7,11 @@ import Testing
 
 /// The end user's browser: to the provider, back, and the pages that a person sees.
 struct BrowserFlowTests {
+    /// The name of the cookie of the flow with this state.
+    private static func cookie(_ state: String) -> String {
+        "terapi_oauth_\(hex(sha256(Array(state.utf8)).prefix(8)))"
+    }
+
     /// Begins at the public host, which the test client does not call itself.
     private func start(_ world: World, _ more: String = "") async throws -> Answer {
         let token = world.sessionToken.text.reveal()
@@ -27,7 +32,8 @@ struct BrowserFlowTests {
         #expect(answer.status == 302)
         #expect(answer.headers[.location] == "https://provider.example/authorize?state=abc")
         #expect(
-            answer.headers[.setCookie] == "terapi_oauth=browser-canary; Path=/; HttpOnly; SameSite=Lax; Max-Age=600"
+            answer.headers[.setCookie]
+                == "\(Self.cookie("abc"))=browser-canary-abc; Path=/; HttpOnly; SameSite=Lax; Max-Age=600"
         )
         #expect(answer.headers[.cacheControl] == "no-store")
         #expect(!answer.body.contains("canary"))
@@ -46,7 +52,7 @@ struct BrowserFlowTests {
 
         #expect(
             answer.headers[.setCookie]
-                == "__Host-terapi_oauth=browser-canary; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=600"
+                == "__Host-\(Self.cookie("abc"))=browser-canary-abc; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=600"
         )
     }
 
@@ -142,7 +148,7 @@ struct BrowserFlowTests {
 
         let answer = try await world.send(
             .get, "/oauth/callback/zendesk?code=code-canary&state=s%2B1&iss=https%3A%2F%2Fp",
-            headers: HTTPFields([("Cookie", "other=1; terapi_oauth=browser-canary; x=y")])
+            headers: HTTPFields([("Cookie", "other=1; \(Self.cookie("s+1"))=browser-canary; x=y")])
         )
 
         let finished = try #require(world.engine.state.withLock { $0.finished.first })
@@ -150,7 +156,7 @@ struct BrowserFlowTests {
         #expect(finished.query == ["code": "code-canary", "state": "s+1", "iss": "https://p"])
         #expect(finished.secret == "browser-canary")
         #expect(answer.status == 200)
-        #expect(answer.headers[.setCookie] == "terapi_oauth=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")
+        #expect(answer.headers[.setCookie] == "\(Self.cookie("s+1"))=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")
         #expect(answer.body.contains("You are connected"))
         #expect(answer.body.contains("https://app.example.com"))
         #expect(answer.body.contains("c9"))
@@ -177,8 +183,34 @@ struct BrowserFlowTests {
         #expect(answer.body.contains("url_param_err"))
     }
 
+    @Test func `two flows at once in one browser do not end each other`() async throws {
+        let world = World()
+        var jar: [String] = []
+        for state in ["abc", "def"] {
+            world.engine.state.withLock { $0.nextState = state }
+            let begun = try await start(world)
+            let cookie = try #require(begun.headers[.setCookie]?.split(separator: ";").first.map(String.init))
+            // A browser replaces a cookie of the same name.
+            jar.removeAll { $0.prefix { $0 != "=" } == cookie.prefix { $0 != "=" } }
+            jar.append(cookie)
+        }
+        world.engine.state.withLock { $0.result = ConnectResult(outcome: .success(connectionID: "c9")) }
+
+        let older = try await world.send(
+            .get, "/oauth/callback?code=1&state=abc", headers: HTTPFields([("Cookie", jar.joined(separator: "; "))])
+        )
+        jar.removeAll { older.headers[.setCookie]?.hasPrefix($0.prefix { $0 != "=" } + "=;") == true }
+        _ = try await world.send(
+            .get, "/oauth/callback?code=2&state=def", headers: HTTPFields([("Cookie", jar.joined(separator: "; "))])
+        )
+
+        let secrets = world.engine.state.withLock { $0.finished.map(\.secret) }
+        #expect(secrets == ["browser-canary-abc", "browser-canary-def"])
+    }
+
     @Test(arguments: [
-        "terapi_oauth=a; terapi_oauth=b", "Xterapi_oauth=a", "terapi_oauth2=a", "", "__Host-terapi_oauth=a",
+        "\(cookie("c"))=a; \(cookie("c"))=b", "X\(cookie("c"))=a", "\(cookie("c"))2=a", "", "__Host-\(cookie("c"))=a",
+        "\(cookie("b"))=a", "terapi_oauth=a",
     ])
     func `takes the cookie only when it is there once`(cookie: String) async throws {
         let world = World()

@@ -8,6 +8,8 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl 
         var finished: [(key: String?, query: [String: String], secret: String?)] = []
         var result = ConnectResult(outcome: .failure(type: "state_err", message: "The state is unknown."))
         var beginFailure: TerapiError?
+        /// Of the flow that begins next.
+        var nextState = "abc"
         var credentialFailure: TerapiError?
         var typedIn: [Credentials] = []
         var triggered: [(selection: SyncSelection, reset: Bool, emptyCache: Bool, confirms: Bool)] = []
@@ -54,8 +56,9 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl 
             if let failure = state.beginFailure { throw failure }
             state.started.append(start)
             return ConnectRedirect(
-                url: "https://provider.example/authorize?state=abc", attemptID: start.attemptID ?? "made-up",
-                browserSecret: Secret("browser-canary")
+                url: "https://provider.example/authorize?state=\(state.nextState)",
+                attemptID: start.attemptID ?? "made-up", state: state.nextState,
+                browserSecret: Secret("browser-canary-\(state.nextState)")
             )
         }
     }

@@ -8,8 +8,6 @@ struct OAuthRoutes: Sendable {
     let connectFlow: any ConnectFlow
     let publicURL: String
 
-    private var cookie: BrowserCookie { BrowserCookie(publicURL: publicURL) }
-
     func begin(_ call: Call) async throws -> Response {
         let request = try ConnectRequest(call)
         if !request.wasRedirected, let publicHost = WebOrigin(url: publicURL), !isAddressed(to: publicHost, call) {
@@ -45,12 +43,14 @@ struct OAuthRoutes: Sendable {
             return answer(result, status: error.status, requestID: call.requestID)
         }
         var response = self.redirect(to: redirect.url)
-        response.headers[.setCookie] = cookie.setting(redirect.browserSecret)
+        response.headers[.setCookie] = BrowserCookie(publicURL: publicURL, state: redirect.state)
+            .setting(redirect.browserSecret)
         return response
     }
 
     func callback(_ call: Call) async throws -> Response {
         let query = try call.query()
+        let cookie = BrowserCookie(publicURL: publicURL, state: query.first("state") ?? "")
         let result: ConnectResult
         if let name = query.repeatedName {
             // Programs differ in which of two values they take: a classic way to slip one past a check.
@@ -140,10 +140,13 @@ struct BrowserCookie: Sendable {
     private let name: String
     private let attributes: String
 
-    init(publicURL: String) {
+    /// - Parameter state: of the flow. Each flow has a cookie of its own, so that two in one browser do not end each
+    ///   other; the name shows nothing of the state.
+    init(publicURL: String, state: String) {
         // The prefix makes browsers refuse the cookie from anyone but this very host over https.
         let isSecure = publicURL.hasPrefix("https://")
-        name = isSecure ? "__Host-terapi_oauth" : "terapi_oauth"
+        let flow = hex(sha256(Array(state.utf8)).prefix(8))
+        name = (isSecure ? "__Host-terapi_oauth_" : "terapi_oauth_") + flow
         attributes = "; Path=/; HttpOnly; SameSite=Lax" + (isSecure ? "; Secure" : "")
     }
 

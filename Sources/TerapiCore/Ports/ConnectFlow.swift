@@ -63,12 +63,15 @@ public struct ConnectStart: Sendable {
 public struct ConnectRedirect: Sendable {
     public var url: String
     public var attemptID: String
+    /// What the provider gives back with the code: it tells this flow from others in the same browser.
+    public var state: String
     /// For the cookie that binds the flow to this browser.
     public var browserSecret: Secret
 
-    public init(url: String, attemptID: String, browserSecret: Secret) {
+    public init(url: String, attemptID: String, state: String, browserSecret: Secret) {
         self.url = url
         self.attemptID = attemptID
+        self.state = state
         self.browserSecret = browserSecret
     }
 }
