@@ -7,6 +7,7 @@ public struct APIKey: Sendable, Equatable {
     public var displayName: String
     public var scopes: Set<APIScope>
     public var createdAt: Timestamp
+    /// To the minute: not every use is noted.
     public var lastUsedAt: Timestamp?
 
     public init(

@@ -152,6 +152,15 @@ extension SQLStorage: SettingsStorage {
         }
     }
 
+    public func noteUse(ofAPIKey id: Int64, at moment: Timestamp) async throws {
+        try await database.write { transaction in
+            try transaction.run(
+                "update api_key set last_used_at = $2 where id = $1 and coalesce(last_used_at, 0) < $2",
+                [.integer(id), SQLValue(moment)]
+            )
+        }
+    }
+
     public func deleteAPIKey(id: Int64, in scope: EnvironmentScope) async throws {
         try await database.write { transaction in
             try transaction.run(

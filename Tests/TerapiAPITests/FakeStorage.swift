@@ -17,6 +17,7 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
         var lastQuery: RecordQuery?
         var recordFailure: (any Error)?
         var keyLookups = 0
+        var onUse: (@Sendable (_ keyID: Int64, _ moment: Timestamp) async -> Void)?
         var nextRow: Int64 = 100
 
         mutating func row() -> Int64 {
@@ -99,6 +100,11 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
 
     func apiKeys(in scope: EnvironmentScope) async throws -> [APIKey] {
         read { $0.keys.values.filter { $0.scope == scope }.sorted { $0.id < $1.id } }
+    }
+
+    func noteUse(ofAPIKey id: Int64, at moment: Timestamp) async throws {
+        let action = read { $0.onUse }
+        await action?(id, moment)
     }
 
     func deleteAPIKey(id: Int64, in scope: EnvironmentScope) async throws {

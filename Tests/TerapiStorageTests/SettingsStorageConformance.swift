@@ -72,6 +72,27 @@ struct SettingsStorageConformance {
     }
 
     @Test(arguments: Engine.allCases)
+    func `keeps the latest use of a key`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let token = Token.random(.apiKey)
+        let key = try await fixture.storage.createAPIKey(
+            displayName: "ci",
+            scopes: [.readRecords],
+            tokenHash: token.hash,
+            in: fixture.scope,
+            now: fixture.clock.now
+        )
+        let used = fixture.clock.now + .seconds(60)
+
+        try await fixture.storage.noteUse(ofAPIKey: key.id, at: used)
+        // Notes are written side by side: an older one may come last.
+        try await fixture.storage.noteUse(ofAPIKey: key.id, at: fixture.clock.now)
+
+        #expect(key.lastUsedAt == nil)
+        #expect(try await fixture.storage.apiKey(tokenHash: token.hash)?.lastUsedAt == used)
+    }
+
+    @Test(arguments: Engine.allCases)
     func `keeps integrations with their secrets sealed`(engine: Engine) async throws {
         let fixture = try await StorageFixture(engine)
         var integration = fixture.integration

@@ -8,10 +8,21 @@ final class Authenticator: Sendable {
     /// How long a key that was deleted elsewhere may go on to work.
     private static let memory = Duration.seconds(5)
     private static let capacity = 10_000
+    /// How often a key's use is noted at most.
+    private static let useInterval = Duration.seconds(60)
 
     private struct Remembered {
         var key: APIKey
         var until: Timestamp
+        /// The last use that was noted, or is being noted.
+        var usedAt: Timestamp?
+
+        /// Whether this use is to be noted.
+        mutating func use(at now: Timestamp) -> Bool {
+            guard usedAt.map({ now - $0 >= Authenticator.useInterval }) ?? true else { return false }
+            usedAt = now
+            return true
+        }
     }
 
     private let settings: any SettingsStorage
@@ -43,7 +54,15 @@ final class Authenticator: Sendable {
     func key(_ text: String) async throws -> APIKey {
         let secret = Secret(text)
         let now = clock.now
-        if let known = remembered.withLock({ $0[secret] }), known.until > now { return known.key }
+        let known = remembered.withLock { memory -> (key: APIKey, isNoted: Bool)? in
+            guard let entry = memory[secret], entry.until > now else { return nil }
+            let isNoted = memory[secret]?.use(at: now) ?? false
+            return (entry.key, isNoted)
+        }
+        if let known {
+            if known.isNoted { noteUse(of: known.key, at: now) }
+            return known.key
+        }
         guard let token = Token(text, .apiKey) else {
             throw TerapiError(
                 .invalidSecretKeyFormat,
@@ -54,11 +73,22 @@ final class Authenticator: Sendable {
         guard let key = try await settings.apiKey(tokenHash: token.hash) else {
             throw TerapiError(.unknownAccount, "No environment has this API key. It may have been deleted.")
         }
-        remembered.withLock { memory in
+        let isNoted = remembered.withLock { memory in
+            // What is being noted is not in the database yet.
+            let usedAt = [memory[secret]?.usedAt, key.lastUsedAt].compactMap(\.self).max()
             if memory.count >= Self.capacity { memory.removeAll() }
-            memory[secret] = Remembered(key: key, until: now + Self.memory)
+            var entry = Remembered(key: key, until: now + Self.memory, usedAt: usedAt)
+            let isNoted = entry.use(at: now)
+            memory[secret] = entry
+            return isNoted
         }
+        if isNoted { noteUse(of: key, at: now) }
         return key
+    }
+
+    /// Beside the request, which never waits for a write. A note that fails is made good by a use after it.
+    private func noteUse(of key: APIKey, at now: Timestamp) {
+        Task { [settings] in try? await settings.noteUse(ofAPIKey: key.id, at: now) }
     }
 
     func session(_ text: String) async throws -> ConnectSession {

@@ -33,6 +33,9 @@ public protocol SettingsStorage: Sendable {
     func apiKeys(in scope: EnvironmentScope) async throws -> [APIKey]
     func deleteAPIKey(id: Int64, in scope: EnvironmentScope) async throws
 
+    /// Notes that a key was used, unless a later use is noted.
+    func noteUse(ofAPIKey id: Int64, at moment: Timestamp) async throws
+
     /// - Throws: `TerapiError(.conflict)` when the key is taken.
     func createIntegration(_ integration: Integration) async throws -> Integration
     func integrations(in scope: EnvironmentScope) async throws -> [Integration]
