@@ -238,7 +238,12 @@ public struct Connector: ConnectFlow {
         var connection = connection
         connection.config = try provider.checkedConfig(connection.config)
         return try await verifyAndStore(
-            connection, credentials: credentials, integration: integration, provider: provider)
+            connection,
+            replacing: .any,
+            credentials: credentials,
+            integration: integration,
+            provider: provider
+        )
     }
 
     private func save(
@@ -249,10 +254,6 @@ public struct Connector: ConnectFlow {
         integration: Integration,
         provider: Provider
     ) async throws -> Connection {
-        if session.connectionID == nil {
-            // Another end user may have taken the id since this one began.
-            try await checkOwner(of: connectionID, session: session, integration: integration)
-        }
         let now = services.clock.now
         let connection = Connection(
             scope: session.scope,
@@ -267,12 +268,19 @@ public struct Connector: ConnectFlow {
             createdAt: now,
             updatedAt: now
         )
+        // Another end user may have taken a wished id since this one began.
         return try await verifyAndStore(
-            connection, credentials: credentials, integration: integration, provider: provider)
+            connection,
+            replacing: session.connectionID == nil ? .ownedBy(endUserID: session.endUser?.id) : .any,
+            credentials: credentials,
+            integration: integration,
+            provider: provider
+        )
     }
 
     private func verifyAndStore(
         _ connection: Connection,
+        replacing: ReplaceableConnection,
         credentials: Credentials,
         integration: Integration,
         provider: Provider
@@ -307,6 +315,7 @@ public struct Connector: ConnectFlow {
             connection.provider = provider.name
             let stored = try await services.connections.save(
                 connection,
+                replacing: replacing,
                 credentials: credentials,
                 syncs: services.catalog.definitions(integrationKey: integration.key),
                 now: now
@@ -372,12 +381,9 @@ public struct Connector: ConnectFlow {
             integrationKey: integration.key,
             in: session.scope
         )
-        guard let existing else { return }
-        guard let owner = existing.endUser?.id, owner == session.endUser?.id else {
-            throw TerapiError(
-                .invalidBody,
-                "The connection id is taken. Leave it out, or begin a session by POST /connect/sessions/reconnect."
-            )
+        let mayReplace = ReplaceableConnection.ownedBy(endUserID: session.endUser?.id)
+        guard existing.map({ mayReplace.includes(owner: $0.endUser?.id) }) ?? true else {
+            throw TerapiError.connectionIDTaken
         }
     }
 

@@ -3,6 +3,7 @@ public import TerapiCore
 extension SQLStorage: ConnectionStorage {
     public func save(
         _ connection: Connection,
+        replacing: ReplaceableConnection,
         credentials: Credentials,
         syncs: [SyncDefinition],
         now: Timestamp,
@@ -10,12 +11,13 @@ extension SQLStorage: ConnectionStorage {
     ) async throws -> Connection {
         try await database.write { [box] transaction in
             let known = try transaction.first(
-                "select id from connection where integration_id = $1 and connection_id = $2",
+                "select id, end_user_id from connection where integration_id = $1 and connection_id = $2",
                 [.integer(connection.integrationID), .text(connection.connectionID)]
-            ) { $0.integer(0) }
+            ) { (row: $0.integer(0), owner: $0.textIfPresent(1)) }
             let row: Int64
             if let known {
-                row = known
+                guard replacing.includes(owner: known.owner) else { throw TerapiError.connectionIDTaken }
+                row = known.row
                 try Self.update(connection, row: row, now: now, in: transaction)
             } else {
                 row = try Self.insert(connection, now: now, in: transaction)

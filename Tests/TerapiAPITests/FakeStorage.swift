@@ -145,7 +145,8 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
     // MARK: - Connections
 
     func save(
-        _ connection: Connection, credentials: Credentials, syncs: [SyncDefinition], now: Timestamp,
+        _ connection: Connection, replacing: ReplaceableConnection, credentials: Credentials, syncs: [SyncDefinition],
+        now: Timestamp,
         event: @escaping @Sendable (Connection, Bool) -> WebhookEvent?
     ) async throws -> Connection {
         read { state in

@@ -181,6 +181,24 @@ struct ConnectorTests {
     }
 
     @Test
+    func `does not let a second end user take an id that was free until just before the save`() async throws {
+        let fixture = try await EngineFixture()
+        let mine = try await begin(fixture, try await fixture.session(user: "u-1"), id: "wished")
+        let theirs = try await begin(fixture, try await fixture.session(user: "u-2"), id: "wished")
+        // The last step before the save is the test of the credentials: the other one is faster by just that.
+        fixture.providers.duringNextVerification {
+            let id = try connectionID(await finish(fixture, mine))
+            #expect(id == "wished")
+        }
+        #expect(failure(await finish(fixture, theirs)) == "token_err")
+        let connection = try #require(
+            try await fixture.storage.connection("wished", integrationKey: "desk", in: fixture.scope)
+        )
+        #expect(connection.endUser?.id == "u-1")
+        #expect(try await fixture.storage.credentials(row: connection.id)?.generation == 1)
+    }
+
+    @Test
     func `gives an id of its own where none is wished`() async throws {
         let fixture = try await EngineFixture()
         let session = try await fixture.session()

@@ -42,6 +42,7 @@ struct ConnectionStorageConformance {
 
         let stored = try await fixture.storage.save(
             connection,
+            replacing: .any,
             credentials: Self.oauth("new"),
             syncs: [StorageFixture.definition],
             now: now,

@@ -124,6 +124,7 @@ struct StorageFixture {
                 createdAt: now,
                 updatedAt: now
             ),
+            replacing: .any,
             credentials: .apiKey(Secret("key of \(connectionID)")),
             syncs: syncs,
             now: now,

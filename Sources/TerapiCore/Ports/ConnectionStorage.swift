@@ -5,10 +5,13 @@ public protocol ConnectionStorage: Sendable {
     /// One transaction writes the connection, a new generation of credentials, its syncs and the webhook event.
     /// - Parameters:
     ///   - connection: `id` is ignored; the pair (integration, `connectionID`) decides whether it exists.
+    ///   - replacing: whose connection may be given new credentials; asked in the same transaction.
     ///   - syncs: those of its integration. Missing ones are made, due at once when they start automatically.
     ///   - event: what to tell, made from the stored connection and whether it is new; `nil` for nothing.
+    /// - Throws: ``TerapiError/connectionIDTaken`` when the connection exists and is another's.
     func save(
         _ connection: Connection,
+        replacing: ReplaceableConnection,
         credentials: Credentials,
         syncs: [SyncDefinition],
         now: Timestamp,
@@ -102,6 +105,32 @@ public protocol ConnectionStorage: Sendable {
 
     /// Removes expired sessions and attempts.
     func pruneSessions(now: Timestamp) async throws
+}
+
+/// Which connections a new one may take the place of.
+public enum ReplaceableConnection: Sendable {
+    /// Any: the team itself asks for it.
+    case any
+    /// This end user's own; `nil` has none.
+    case ownedBy(endUserID: String?)
+
+    /// Whether a connection of `owner` is one of them.
+    public func includes(owner: String?) -> Bool {
+        switch self {
+        case .any: true
+        case .ownedBy(let endUserID): owner != nil && owner == endUserID
+        }
+    }
+}
+
+extension TerapiError {
+    /// An end user wishes for an id that is another's.
+    public static var connectionIDTaken: TerapiError {
+        TerapiError(
+            .invalidBody,
+            "The connection id is taken. Leave it out, or begin a session by POST /connect/sessions/reconnect."
+        )
+    }
 }
 
 /// How a refresh ended that brought no credentials.

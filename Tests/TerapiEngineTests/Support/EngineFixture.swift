@@ -171,6 +171,7 @@ struct EngineFixture {
                 createdAt: now,
                 updatedAt: now
             ),
+            replacing: .any,
             credentials: .oauth2(
                 OAuth2Credentials(
                     accessToken: Secret("access-1"),

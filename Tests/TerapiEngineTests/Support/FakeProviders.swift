@@ -8,6 +8,7 @@ final class FakeProviders: ProviderAPI {
     private struct State {
         var pages: Pages = { _, _ in ScriptResponse(status: 404, headers: [], body: []) }
         var verificationFailure: TerapiError?
+        var duringVerification: (@Sendable () async throws -> Void)?
         var exchanges: [CodeExchange] = []
     }
 
@@ -39,6 +40,11 @@ final class FakeProviders: ProviderAPI {
 
     func failVerification(_ error: TerapiError?) {
         state.withLock { $0.verificationFailure = error }
+    }
+
+    /// Does something while the next credentials are being tested.
+    func duringNextVerification(_ action: @escaping @Sendable () async throws -> Void) {
+        state.withLock { $0.duringVerification = action }
     }
 
     /// The codes that were exchanged.
@@ -100,6 +106,11 @@ final class FakeProviders: ProviderAPI {
     }
 
     func verify(_ access: ConnectionAccess) async throws {
+        let action = state.withLock { state in
+            defer { state.duringVerification = nil }
+            return state.duringVerification
+        }
+        try await action?()
         if let failure = state.withLock({ $0.verificationFailure }) { throw failure }
     }
 
