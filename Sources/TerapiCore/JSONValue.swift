@@ -66,14 +66,13 @@ extension JSONObject: ExpressibleByDictionaryLiteral {
 }
 
 extension JSONValue: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, ExpressibleByStringLiteral,
-    ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral, ExpressibleByNilLiteral
+    ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral
 {
     public init(dictionaryLiteral elements: (String, JSONValue)...) { self = .object(JSONObject(elements)) }
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     public init(stringLiteral value: String) { self = .string(value) }
     public init(integerLiteral value: Int) { self = .number(String(value)) }
     public init(booleanLiteral value: Bool) { self = .bool(value) }
-    public init(nilLiteral: ()) { self = .null }
 
     public init(_ value: Int) { self = .number(String(value)) }
     public init(_ value: Int64) { self = .number(String(value)) }
@@ -115,8 +114,7 @@ extension JSONValue {
         path.split(separator: ".").reduce(self as JSONValue?) { value, step in
             switch value {
             case .object(let object): object[String(step)]
-            // Not `: nil`, which is a value of this type.
-            case .array(let array): Int(step).flatMap { array.indices.contains($0) ? array[$0] : JSONValue?.none }
+            case .array(let array): Int(step).flatMap { array.indices.contains($0) ? array[$0] : nil }
             default: nil
             }
         }

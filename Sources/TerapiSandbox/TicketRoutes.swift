@@ -80,7 +80,7 @@ struct TicketRoutes: Sendable {
                 body: ResponseBody(byteBuffer: ByteBuffer(string: #"{"tickets":[{"id":1,"subject":"cut"#))
             )
         case .emptyList:
-            return .json(["tickets": [], "next": nil])
+            return .json(["tickets": [], "next": .null])
         case .unauthorized:
             return .error("invalid_token", "The access token is expired.", status: .unauthorized)
         default:

@@ -7,7 +7,7 @@ struct JSONReaderTests {
             ("null", .null), ("true", .bool(true)), ("false", .bool(false)), ("0", .number("0")), ("-0", .number("-0")),
             (" \t\r\n1 \n", .number("1")), (#""""#, .string("")), ("[]", .array([])), ("[ ]", .array([])),
             ("{}", .object([:])), ("{ }", .object([:])), ("[1,[2,[]]]", .array([1, [2, []]])),
-            (#"{"a":{"b":[true,null]},"c":""}"#, .object(["a": ["b": [true, nil]], "c": ""])),
+            (#"{"a":{"b":[true,null]},"c":""}"#, .object(["a": ["b": [true, .null]], "c": ""])),
             (#"{"":1}"#, .object(["": 1])), (#""é€😀""#, .string("é€😀")),
         ] as [(String, JSONValue)])
     func `reads a valid document`(text: String, expected: JSONValue) throws {

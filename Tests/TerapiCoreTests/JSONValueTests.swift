@@ -4,7 +4,7 @@ import Testing
 struct JSONValueTests {
     @Test
     func `writes members in the order of their names at every depth`() {
-        let value: JSONValue = ["b": [["z": 1, "a": 2]], "a": ["d": nil, "c": true], "B": "x", "": 0]
+        let value: JSONValue = ["b": [["z": 1, "a": 2]], "a": ["d": .null, "c": true], "B": "x", "": 0]
         #expect(value.text(sortedKeys: true) == #"{"":0,"B":"x","a":{"c":true,"d":null},"b":[{"a":2,"z":1}]}"#)
         #expect(value.text() == #"{"b":[{"z":1,"a":2}],"a":{"d":null,"c":true},"B":"x","":0}"#)
     }

@@ -29,14 +29,14 @@ struct OperationLogTests {
         log.write(
             .info,
             "sent tok-123456-and-more, then tok-123456 and short",
-            meta: ["header": ["Bearer tok-123456", ["tok-123456": 1, "n": nil]], "plain": "text"],
+            meta: ["header": ["Bearer tok-123456", ["tok-123456": 1, "n": .null]], "plain": "text"],
             isFromScript: true
         )
         log.end(.failed, "the provider said: tok-123456-and-more")
         #expect(sink.messages.map(\.message) == ["sent ***, then *** and short", "the provider said: ***"])
         #expect(
             sink.messages.first.map { JSONValue.object($0.meta) }
-                == ["header": ["Bearer ***", ["***": 1, "n": nil]], "plain": "text"]
+                == ["header": ["Bearer ***", ["***": 1, "n": .null]], "plain": "text"]
         )
         #expect(log.redacted("x tok-123456") == "x ***")
     }

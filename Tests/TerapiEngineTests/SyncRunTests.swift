@@ -182,7 +182,7 @@ struct SyncRunTests {
         #expect(try await fixture.latestRun()?.error?.contains("declares only Ticket") == true)
     }
 
-    @Test(arguments: ["text", 7, ["a": ["b": 1]], ["a": nil], ["a": []], nil] as [JSONValue])
+    @Test(arguments: ["text", 7, ["a": ["b": 1]], ["a": .null], ["a": []], .null] as [JSONValue])
     func `refuses a checkpoint that is not flat`(checkpoint: JSONValue) async throws {
         let fixture = try await EngineFixture()
         fixture.scripts.set { try await $0.call("saveCheckpoint", checkpoint) }
@@ -201,7 +201,7 @@ struct SyncRunTests {
             #expect(found.object?.names.sorted() == ["1", "150"])
             let page = try await run.call("listRecords", "Ticket")
             #expect(page["records"]?.array?.count == 100)
-            let rest = try await run.call("listRecords", "Ticket", ["cursor": page["next_cursor"] ?? nil])
+            let rest = try await run.call("listRecords", "Ticket", ["cursor": page["next_cursor"] ?? .null])
             #expect(rest["records"]?.array?.count == 50)
             #expect(rest["next_cursor"] == .null)
             try await run.call("clearCheckpoint")
@@ -322,7 +322,7 @@ struct SyncRunTests {
         let events = try await fixture.events()
         #expect(events.count == 1)
         #expect(events.first?["responseResults"] == ["added": 3, "updated": 0, "deleted": 0])
-        #expect(events.first?["checkpoints"] == ["from": nil, "to": ["page": 1]])
+        #expect(events.first?["checkpoints"] == ["from": .null, "to": ["page": 1]])
         #expect(events.first?["syncType"] == "INITIAL")
         #expect(fixture.log.operations(.syncRun).map(\.state) == [.cancelled])
         // A second rescue finds nothing.
