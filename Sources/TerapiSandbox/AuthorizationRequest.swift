@@ -1,3 +1,5 @@
+import TerapiCore
+
 /// What an application asks the person for at the authorization endpoint.
 struct AuthorizationRequest: Equatable {
     var clientID: String
@@ -48,7 +50,7 @@ struct AuthorizationRequest: Equatable {
 
     /// The redirect address with these parameters added.
     static func redirect(_ address: String, adding parameters: [(String, String?)]) -> String {
-        let query = parameters.compactMap { name, value in value.map { "\(name)=\(percentEncoded($0))" } }
+        let query = parameters.compactMap { name, value in value.map { "\(name)=\(PercentEncoding.encode($0))" } }
         return address + (address.contains("?") ? "&" : "?") + query.joined(separator: "&")
     }
 
@@ -69,21 +71,4 @@ extension StringProtocol {
     fileprivate func dropPrefix(_ prefix: String) -> SubSequence? {
         hasPrefix(prefix) ? dropFirst(prefix.count) : nil
     }
-}
-
-/// The text with everything but unreserved characters as `%XX` (RFC 3986, section 2.3).
-func percentEncoded(_ text: String) -> String {
-    let hex = Array("0123456789ABCDEF".utf8)
-    var bytes: [UInt8] = []
-    for byte in text.utf8 {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"):
-            bytes.append(byte)
-        default:
-            bytes.append(contentsOf: [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]])
-        }
-    }
-    return String(decoding: bytes, as: UTF8.self)
 }

@@ -95,7 +95,8 @@ struct OAuthRoutes: Sendable {
         authorization: String?
     ) throws(AuthorizationServer.Refusal) -> AuthorizationServer.ClientProof {
         if let authorization {
-            let expected = "\(percentEncoded(options.clientID)):\(percentEncoded(options.clientSecret.reveal()))"
+            let parts = [options.clientID, options.clientSecret.reveal()].map(PercentEncoding.encode)
+            let expected = parts.joined(separator: ":")
             guard Secret(authorization) == Secret("Basic " + Base64.standard.encode(expected.utf8)) else {
                 throw .invalidClient
             }

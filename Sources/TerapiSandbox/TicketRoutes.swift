@@ -113,7 +113,7 @@ struct TicketRoutes: Sendable {
             let place = fields["page"] == nil ? ("cursor", Self.text(place)) : ("page", String(query.page + 1))
             var parameters = fields
             parameters[place.0] = place.1
-            let text = parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\(percentEncoded($0.value))" }
+            let text = parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\(PercentEncoding.encode($0.value))" }
             return "http://\(request.head.authority ?? "localhost")/api/tickets?" + text.joined(separator: "&")
         }
         var response = Response(

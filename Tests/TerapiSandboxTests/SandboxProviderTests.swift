@@ -97,7 +97,7 @@ struct SandboxProviderTests {
         try await application.test(.router) { client in
             let token = try await accessToken(client)
             clock.advance(by: .seconds(5))
-            let since = percentEncoded(clock.now.iso8601)
+            let since = PercentEncoding.encode(clock.now.iso8601)
             let changed = try await client.execute(
                 uri: "/sandbox/change",
                 method: .post,
@@ -222,7 +222,7 @@ struct SandboxProviderTests {
             ("client_id", options.clientID), ("redirect_uri", "http://localhost:3003/oauth/callback"),
             ("response_type", "code"), ("code_challenge", AuthorizationServer.challenge(for: "verifier")),
             ("code_challenge_method", "S256"), ("state", state),
-        ].map { "\($0)=\(percentEncoded($1))" }.joined(separator: "&")
+        ].map { "\($0)=\(PercentEncoding.encode($1))" }.joined(separator: "&")
     }
 
     private func decide(_ decision: String, _ client: some TestClientProtocol) async throws -> TestResponse {
@@ -235,7 +235,7 @@ struct SandboxProviderTests {
         let code = formFields(location.drop { $0 != "?" }.dropFirst())["code"] ?? ""
         let form =
             "grant_type=authorization_code&code=\(code)&code_verifier=verifier"
-            + "&redirect_uri=\(percentEncoded("http://localhost:3003/oauth/callback"))"
+            + "&redirect_uri=\(PercentEncoding.encode("http://localhost:3003/oauth/callback"))"
         let basic = Base64.standard.encode("\(options.clientID):\(options.clientSecret.reveal())".utf8)
         let response = try await client.execute(
             uri: "/oauth/token",

@@ -1,4 +1,5 @@
 import HTTPTypes
+import TerapiCore
 
 /// Finds routes by path and method.
 struct RouteTable: Sendable {

@@ -70,8 +70,8 @@ struct Authorization {
     private func write(_ base: String, _ params: [(name: String, value: String)]) -> String {
         let query = params.map { param in
             let isRaw = param.name == "scope" && oauth2.skipEncode.contains("scopes")
-            let value = isRaw ? param.value.replacing(" ", with: "%20") : PercentEncoding.component(param.value)
-            return "\(PercentEncoding.component(param.name))=\(value)"
+            let value = isRaw ? param.value.replacing(" ", with: "%20") : PercentEncoding.encode(param.value)
+            return "\(PercentEncoding.encode(param.name))=\(value)"
         }.joined(separator: "&")
         var url: String
         if let fragment = oauth2.authorizationURLFragment {

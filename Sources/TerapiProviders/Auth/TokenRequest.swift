@@ -84,7 +84,7 @@ struct TokenRequest {
     private static func basic(_ clientID: String, _ secret: String, encoding: Bool) -> String {
         let pair =
             encoding
-            ? "\(PercentEncoding.component(clientID)):\(PercentEncoding.component(secret))" : "\(clientID):\(secret)"
+            ? "\(PercentEncoding.encode(clientID)):\(PercentEncoding.encode(secret))" : "\(clientID):\(secret)"
         return "Basic " + Base64.standard.encode(Array(pair.utf8))
     }
 

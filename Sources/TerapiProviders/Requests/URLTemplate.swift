@@ -51,7 +51,7 @@ struct URLTemplate {
             return try origin(value, of: name, before: next)
         }
         let tail = url[mark.upperBound...]
-        if tail.contains("?") || tail.contains("#") { return PercentEncoding.component(value) }
+        if tail.contains("?") || tail.contains("#") { return PercentEncoding.encode(value) }
         if tail.contains("/") { return try path(value, of: name) }
         return try host(value, of: name, isAtEnd: next == nil || next == "/" || next == "?")
     }
@@ -133,27 +133,7 @@ struct URLTemplate {
     }
 }
 
-enum PercentEncoding {
-    /// For one name or value of a query or a form: everything but unreserved characters is encoded.
-    static func component(_ text: String) -> String {
-        var result: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                result.append(byte)
-            default:
-                let digits = Array("0123456789ABCDEF".utf8)
-                result.append(contentsOf: [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]])
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
-    }
-
-    static func query(_ items: [(name: String, value: String)]) -> String {
-        items.map { "\(component($0.name))=\(component($0.value))" }.joined(separator: "&")
-    }
-
+extension PercentEncoding {
     /// Reads `a=b&c=d`, where `+` is a space.
     static func form(_ text: String) -> [(name: String, value: String)] {
         text.split(separator: "&").map { pair in
@@ -162,6 +142,7 @@ enum PercentEncoding {
         }
     }
 
+    /// What a provider wrote: an escape that is broken stays as it is.
     static func decoded(_ text: Substring) -> String {
         let bytes = Array(text.utf8)
         var result: [UInt8] = []
