@@ -16,8 +16,6 @@ public struct APIPorts: Sendable {
     public var credentials: any CredentialSource
     public var syncControl: any SyncControl
     public var clock: any WallClock
-    /// Whether requests can be served now; `GET /ready` tells it.
-    public var isReady: @Sendable () async -> Bool
 
     public init(
         settings: any SettingsStorage,
@@ -29,8 +27,7 @@ public struct APIPorts: Sendable {
         connectFlow: any ConnectFlow,
         credentials: any CredentialSource,
         syncControl: any SyncControl,
-        clock: any WallClock,
-        isReady: @escaping @Sendable () async -> Bool = { true }
+        clock: any WallClock
     ) {
         self.settings = settings
         self.connections = connections
@@ -42,7 +39,6 @@ public struct APIPorts: Sendable {
         self.credentials = credentials
         self.syncControl = syncControl
         self.clock = clock
-        self.isReady = isReady
     }
 }
 
@@ -80,11 +76,14 @@ public struct API: Sendable {
     let configuration: APIConfiguration
     let logger: Logger
     let authenticator: Authenticator
+    /// Tells load balancers when to look elsewhere.
+    public let readiness: Readiness
 
     public init(ports: APIPorts, configuration: APIConfiguration = APIConfiguration(), logger: Logger) {
         self.ports = ports
         self.configuration = configuration
         self.logger = logger
+        readiness = Readiness(settings: ports.settings)
         authenticator = Authenticator(settings: ports.settings, connections: ports.connections, clock: ports.clock)
     }
 

@@ -4,7 +4,7 @@ import TerapiCore
 extension API {
     /// Everything that can be asked of the server, and by whom.
     var publicRoutes: [Route] {
-        let health = HealthRoutes(isReady: ports.isReady)
+        let health = HealthRoutes(readiness: readiness)
         let records = RecordRoutes(records: ports.records)
         let connections = ConnectionRoutes(
             settings: ports.settings, connections: ports.connections, providers: ports.providers,
@@ -102,7 +102,7 @@ extension API {
 
     /// What commands on the same machine ask through the socket in the data folder.
     var adminRoutes: [Route] {
-        let health = HealthRoutes(isReady: ports.isReady)
+        let health = HealthRoutes(readiness: readiness)
         let admin = AdminRoutes(settings: ports.settings, logs: ports.logs, authenticator: authenticator)
         return [
             Route(.get, "/health", .anyone, health.health),

@@ -104,7 +104,8 @@ struct Server: Sendable {
                 log,
                 api.makeAdminApplication(socketPath: try folder.freshSocketPath()),
             ] + engine.parts + [
-                api.makeApplication(host: settings.host, port: settings.port, onRunning: onListening)
+                api.makeApplication(host: settings.host, port: settings.port, onRunning: onListening),
+                api.readiness,
             ],
             firstKeys: firstKeys,
             close: {

@@ -16,6 +16,7 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
         var messages: [LogMessage] = []
         var lastQuery: RecordQuery?
         var recordFailure: (any Error)?
+        var readFailure: (any Error)?
         var keyLookups = 0
         var onUse: (@Sendable (_ keyID: Int64, _ moment: Timestamp) async -> Void)?
         var nextRow: Int64 = 100
@@ -34,7 +35,12 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
 
     // MARK: - Settings
 
-    func environments() async throws -> [TerapiCore.Environment] { read { $0.environments } }
+    func environments() async throws -> [TerapiCore.Environment] {
+        try read { state in
+            if let failure = state.readFailure { throw failure }
+            return state.environments
+        }
+    }
 
     func createEnvironment(name: String, signingKey: Secret, now: Timestamp) async throws -> TerapiCore.Environment {
         read { state in

@@ -3,17 +3,14 @@ import TerapiCore
 
 /// Whether the server lives, and whether it can serve.
 struct HealthRoutes: Sendable {
-    let isReady: @Sendable () async -> Bool
+    let readiness: Readiness
 
     func health(_ call: Call) -> Response {
         .json(["result": "ok"])
     }
 
     func ready(_ call: Call) async throws -> Response {
-        guard await isReady() else {
-            throw TerapiError(
-                .storageUnavailable, "The server is not ready yet, or is about to stop.", retryAfterSeconds: 1)
-        }
+        try await readiness.check()
         return .json(["result": "ok"])
     }
 }
