@@ -43,22 +43,26 @@ final class SyncRunFunctions: ScriptFunctions {
 
     func change(_ change: ScriptRecordChange) async throws {
         let model = try declaredModel(change.model)
-        guard !change.ids.isEmpty else { return }
-        try await batcher.add(
-            RecordChange(
-                kind: change.kind,
-                stream: stream(model),
-                ids: change.ids,
-                documents: change.documents,
-                seenGeneration: state.withLock { $0.fullReads[model] }
+        if !change.ids.isEmpty {
+            try await batcher.add(
+                RecordChange(
+                    kind: change.kind,
+                    stream: stream(model),
+                    ids: change.ids,
+                    documents: change.documents,
+                    seenGeneration: state.withLock { $0.fullReads[model] }
+                )
             )
-        )
+        }
+        if let checkpoint = change.checkpoint { try await saveCheckpoint(checkpoint) }
     }
 
     func call(_ name: String, arguments: [JSONValue]) async throws -> JSONValue {
         switch name {
         case "getCheckpoint": return checkpoint ?? .null
-        case "saveCheckpoint": return try await saveCheckpoint(arguments.first ?? .null)
+        case "saveCheckpoint":
+            try await saveCheckpoint(arguments.first ?? .null)
+            return .null
         case "clearCheckpoint":
             state.withLock { $0.checkpoint = nil }
             try await batcher.add(.clear)
@@ -80,7 +84,7 @@ final class SyncRunFunctions: ScriptFunctions {
         }
     }
 
-    private func saveCheckpoint(_ checkpoint: JSONValue) async throws -> JSONValue {
+    private func saveCheckpoint(_ checkpoint: JSONValue) async throws {
         guard let object = checkpoint.object,
             object.members.allSatisfy({ $0.value.string != nil || $0.value.double != nil || $0.value.bool != nil })
         else {
@@ -91,7 +95,6 @@ final class SyncRunFunctions: ScriptFunctions {
         }
         state.withLock { $0.checkpoint = checkpoint }
         try await batcher.add(.set(checkpoint))
-        return .null
     }
 
     private func setMetadata(_ value: JSONValue?, merge: Bool) async throws -> JSONValue {

@@ -18,7 +18,7 @@ struct FrameHeader {
         // From the host
         /// JSON of the request, a newline, then its body.
         case request = 16
-        /// JSON of kind, model and count, then lines: id and document in turn.
+        /// JSON of kind, model, count and sometimes the checkpoint after them, then lines: id and document in turn.
         case change
         /// The call's name, a newline, then its arguments as a JSON array.
         case call

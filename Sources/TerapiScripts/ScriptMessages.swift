@@ -34,6 +34,7 @@ enum ScriptMessages {
             let model = json["model"]?.string, let count = json["count"]?.int, count >= 0, count <= lines.count
         else { throw Malformed() }
         var change = ScriptRecordChange(kind: kind, model: model, ids: [], documents: [])
+        change.checkpoint = json["checkpoint"]
         change.ids.reserveCapacity(count)
         change.documents.reserveCapacity(count)
         var rest = lines

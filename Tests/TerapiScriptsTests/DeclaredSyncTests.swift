@@ -49,6 +49,34 @@ struct DeclaredSyncTests {
     }
 
     @Test
+    func `stops reading when a page could not be saved, and tells why`() async throws {
+        let functions = FakeFunctions(
+            respond: { request in
+                let page = Int(request.parameter("page") ?? "") ?? 1
+                return .json(#"{"items":[{"id":\#(page)}],"next":\#(page + 1)}"#)
+            },
+            change: { change in
+                if change.ids == ["3"] { throw TerapiError(.storageUnavailable, "The disk is full.") }
+            }
+        )
+        let file = """
+            model: thing
+            frequency: every hour
+            request:
+              endpoint: /things
+              paginate: { type: cursor, cursor_path: next, cursor_name: page }
+              response_path: items
+            """
+
+        let error = await #expect(throws: TerapiError.self) { try await run(file, functions: functions) }
+
+        #expect(error?.code == .storageUnavailable)
+        #expect(functions.ids == ["1", "2", "3"])
+        // The page after the failed one had been read ahead, and the one after that while it was handed over.
+        #expect(functions.requests.count <= 5)
+    }
+
+    @Test
     func `reads a store with tombstones, a next page header and a version tag`() async throws {
         let file = """
             model: contact

@@ -12,13 +12,16 @@ final class FakeFunctions: ScriptFunctions {
 
     private let state = Mutex(State())
     private let respond: @Sendable (ScriptRequest) async throws -> ScriptResponse
+    private let accept: @Sendable (ScriptRecordChange) async throws -> Void
     private let answer: @Sendable (String, [JSONValue]) async throws -> JSONValue
 
     init(
         respond: @escaping @Sendable (ScriptRequest) async throws -> ScriptResponse = { _ in .json("[]") },
+        change: @escaping @Sendable (ScriptRecordChange) async throws -> Void = { _ in },
         answer: @escaping @Sendable (String, [JSONValue]) async throws -> JSONValue = { _, _ in .null }
     ) {
         self.respond = respond
+        accept = change
         self.answer = answer
     }
 
@@ -34,7 +37,11 @@ final class FakeFunctions: ScriptFunctions {
     }
 
     func change(_ change: ScriptRecordChange) async throws {
-        state.withLock { $0.changes.append(change) }
+        state.withLock { state in
+            state.changes.append(change)
+            if let checkpoint = change.checkpoint { state.calls.append(("saveCheckpoint", [checkpoint])) }
+        }
+        try await accept(change)
     }
 
     func call(_ name: String, arguments: [JSONValue]) async throws -> JSONValue {

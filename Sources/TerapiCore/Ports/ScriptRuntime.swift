@@ -132,6 +132,8 @@ public struct ScriptRecordChange: Sendable {
     public var ids: [String]
     /// JSON objects, byte for byte as `JSON.stringify` printed them; slices of one shared buffer.
     public var documents: [ArraySlice<UInt8>]
+    /// Where the reading goes on after these records. `nil` leaves the sync's checkpoint as it is.
+    public var checkpoint: JSONValue?
 
     public init(kind: Kind, model: String, ids: [String], documents: [ArraySlice<UInt8>]) {
         self.kind = kind

@@ -237,9 +237,9 @@
     const isPlace = (value) => typeof value === 'string' || typeof value === 'number';
 
     /// Names the request whose page holds a record that cannot be saved; what the server refuses stays as it is.
-    const save = async (terapi, spec, records) => {
+    const save = async (spec, records, checkpoint) => {
         try {
-            await terapi.batchSave(records, spec.model);
+            await host.hand('save', records, spec.model, checkpoint);
         } catch (error) {
             if (error?.name === 'TerapiError') throw error;
             throw failure(spec.file, `${spec.request.method} ${spec.request.endpoint}`, error);
@@ -273,25 +273,38 @@
             const advance = spec.checkpoint ? follower(file, spec.checkpoint.fields, stored, partial) : undefined;
             const responses = {};
             let reached;
+            // One page is handed over while the next is being read, never more: a failure stops the reading.
+            let handing;
             // Pages may have shifted while the reading was cut off: only one that went through may delete.
             const detectsDeletions = spec.trackDeletes && from === undefined;
             if (detectsDeletions) await terapi.trackDeletesStart(model);
-            for await (const page of pagesOf(terapi, spec, requestOf(spec, scope), responses, from)) {
+            const readPage = async (page) => {
                 let items = page;
                 if (isDeleted) {
                     const gone = items.filter(isDeleted);
                     if (gone.length > 0) {
+                        // A record may have been in the page before.
+                        await handing;
                         await terapi.batchDelete(gone.map((item) => ({ id: id(item) })), model);
                         items = items.filter((item) => !isDeleted(item));
                     }
                 }
                 if (isWanted) items = items.filter(isWanted);
                 if (!map) items.forEach(nameByText);
-                await save(terapi, spec, map ? items.map(map) : items);
+                const records = map ? items.map(map) : items;
                 reached = advance?.(page, responses);
-                // After the records it covers, never before.
-                if (spec.checkpoint?.order === 'ascending') await terapi.saveCheckpoint(reached);
-                else if (isPlace(responses.next)) await terapi.saveCheckpoint(cutOff(stored, responses.next, reached));
+                let checkpoint;
+                if (spec.checkpoint?.order === 'ascending') checkpoint = reached;
+                else if (isPlace(responses.next)) checkpoint = cutOff(stored, responses.next, reached);
+                await handing;
+                handing = save(spec, records, checkpoint);
+                // Heard when it is awaited, after the next page has come.
+                handing.catch(() => {});
+            };
+            try {
+                for await (const page of pagesOf(terapi, spec, requestOf(spec, scope), responses, from)) await readPage(page);
+            } finally {
+                await handing;
             }
             if (detectsDeletions) await terapi.trackDeletesEnd(model);
             else if (spec.trackDeletes) await terapi.log('This run went on where the last one was cut off. The next run looks for deletions.');

@@ -29,10 +29,11 @@
     };
 
     /// Hands over records as lines, id and document in turn: the one time that they are printed.
-    host.hand = async (kind, list, model) => {
+    /// @param checkpoint covers these records and is saved after them; undefined leaves it as it is
+    host.hand = async (kind, list, model, checkpoint) => {
         if (!Array.isArray(list)) throw new TypeError(`${model}: expected a list of records, got ${typeof list}`);
         if (typeof model !== 'string' || model === '') throw new TypeError('The name of a model is missing.');
-        if (list.length === 0) return true;
+        if (list.length === 0 && checkpoint === undefined) return true;
         let records = new Array(list.length);
         for (let index = 0; index < list.length; index++) records[index] = prepare(list[index], index, model);
         const last = new Map();
@@ -43,7 +44,7 @@
             const record = records[index];
             lines += (mustQuote.test(record.id) ? JSON.stringify(record.id) : record.id) + '\n' + JSON.stringify(record) + '\n';
         }
-        await host.change(JSON.stringify({ kind, model, count: records.length }), lines);
+        await host.change(JSON.stringify({ kind, model, count: records.length, checkpoint }), lines);
         return true;
     };
 })
