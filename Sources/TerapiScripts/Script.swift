@@ -30,7 +30,7 @@ final class Script {
     }
 
     /// Begins the run. `body` is the settings, a newline, and the script's text.
-    func start(_ body: UnsafeMutableRawBufferPointer) {
+    func start(_ body: UnsafeRawBufferPointer) {
         let (head, code) = splitLine(body)
         guard let settings = json(head) else { return }
         set(host, "settings", settings)
@@ -52,7 +52,8 @@ final class Script {
         let name = text(get(settingsObject, "name"))
         defer { JSStringRelease(name) }
 
-        let source = string(Array("(function (exports, require, module) {".utf8) + code + Array("\n})".utf8))
+        let wrapped = Array("(function (exports, require, module) {".utf8) + code + Array("\n})".utf8)
+        let source = wrapped.withUnsafeBytes { string($0) }
         defer { JSStringRelease(source) }
         var exception: JSValueRef?
         guard let module = JSEvaluateScript(context, source, nil, name, 1, &exception) else { return fail(exception) }
@@ -60,7 +61,7 @@ final class Script {
         _ = call("start", [load, get(settingsObject, "input")])
     }
 
-    func respond(_ call: UInt32, _ body: UnsafeMutableRawBufferPointer) {
+    func respond(_ call: UInt32, _ body: UnsafeRawBufferPointer) {
         let (head, bytes) = splitLine(body)
         let data: JSValueRef?
         switch forms.removeValue(forKey: call) ?? 0 {
@@ -71,12 +72,12 @@ final class Script {
         _ = self.call("respond", [JSValueMakeNumber(context, Double(call)), json(head), data])
     }
 
-    func resolve(_ call: UInt32, _ body: UnsafeMutableRawBufferPointer) {
+    func resolve(_ call: UInt32, _ body: UnsafeRawBufferPointer) {
         let value = body.isEmpty ? JSValueMakeUndefined(context) : json(body)
         _ = self.call("resolve", [JSValueMakeNumber(context, Double(call)), value])
     }
 
-    func reject(_ call: UInt32, _ body: UnsafeMutableRawBufferPointer) {
+    func reject(_ call: UInt32, _ body: UnsafeRawBufferPointer) {
         _ = self.call("reject", [JSValueMakeNumber(context, Double(call)), json(body)])
     }
 
@@ -140,19 +141,19 @@ final class Script {
         value.flatMap { JSValueToStringCopy(context, $0, nil) }
     }
 
-    private func json(_ bytes: UnsafeMutableRawBufferPointer) -> JSValueRef? {
+    private func json(_ bytes: UnsafeRawBufferPointer) -> JSValueRef? {
         let string = string(bytes)
         defer { JSStringRelease(string) }
         return JSValueMakeFromJSONString(context, string)
     }
 
-    private func textValue(_ bytes: UnsafeMutableRawBufferPointer) -> JSValueRef? {
+    private func textValue(_ bytes: UnsafeRawBufferPointer) -> JSValueRef? {
         let string = string(bytes)
         defer { JSStringRelease(string) }
         return JSValueMakeString(context, string)
     }
 
-    private func bytesValue(_ bytes: UnsafeMutableRawBufferPointer) -> JSValueRef? {
+    private func bytesValue(_ bytes: UnsafeRawBufferPointer) -> JSValueRef? {
         let array = JSObjectMakeTypedArray(context, kJSTypedArrayTypeUint8Array, bytes.count, nil)
         if let array, let target = JSObjectGetTypedArrayBytesPtr(context, array, nil), let source = bytes.baseAddress {
             memcpy(target, source, bytes.count)
@@ -160,42 +161,26 @@ final class Script {
         return array
     }
 
-    /// A string of bytes after which a zero stands.
-    private func string(_ bytes: UnsafeMutableRawBufferPointer) -> JSStringRef? {
-        guard var start = bytes.baseAddress, !bytes.isEmpty else { return JSStringCreateWithUTF8CString("") }
-        var count = bytes.count
+    private func string(_ bytes: UnsafeRawBufferPointer) -> JSStringRef? {
+        var bytes = bytes
         // Services do send a byte order mark before JSON.
-        if count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF {
-            start += 3
-            count -= 3
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(3)) }
+        return ScriptLoop.current?.withUnits(bytes.count) { units in
+            if let count = UTF16Text.decode(bytes, into: units) { return JSStringCreateWithCharacters(units, count) }
+            // What cannot be read becomes U+FFFD.
+            let readable = Array(String(decoding: bytes, as: UTF8.self).utf16)
+            return JSStringCreateWithCharacters(readable, readable.count)
         }
-        if memchr(start, 0, count) == nil {
-            let string = JSStringCreateWithUTF8CString(start.assumingMemoryBound(to: CChar.self))
-            if count == 0 || JSStringGetLength(string) > 0 { return string }
-            JSStringRelease(string)
-        }
-        // A zero inside, or not UTF-8: what cannot be read becomes U+FFFD.
-        let units = Array(String(decoding: UnsafeRawBufferPointer(start: start, count: count), as: UTF8.self).utf16)
-        return JSStringCreateWithCharacters(units, units.count)
     }
 
-    private func string(_ bytes: [UInt8]) -> JSStringRef? {
-        var bytes = bytes + [0]
-        return bytes.withUnsafeMutableBytes { string(UnsafeMutableRawBufferPointer(rebasing: $0.dropLast())) }
-    }
-
-    /// Both parts, with a zero in the place of the newline between them.
-    private func splitLine(
-        _ body: UnsafeMutableRawBufferPointer
-    ) -> (UnsafeMutableRawBufferPointer, UnsafeMutableRawBufferPointer) {
+    /// What stands before the first newline, and after it.
+    private func splitLine(_ body: UnsafeRawBufferPointer) -> (UnsafeRawBufferPointer, UnsafeRawBufferPointer) {
         guard let start = body.baseAddress, let end = memchr(start, 0x0A, body.count) else {
-            return (body, UnsafeMutableRawBufferPointer(start: nil, count: 0))
+            return (body, UnsafeRawBufferPointer(start: nil, count: 0))
         }
-        let length = end - start
-        body[length] = 0
+        let length = UnsafeRawPointer(end) - start
         return (
-            UnsafeMutableRawBufferPointer(rebasing: body[..<length]),
-            UnsafeMutableRawBufferPointer(rebasing: body[(length + 1)...])
+            UnsafeRawBufferPointer(rebasing: body[..<length]), UnsafeRawBufferPointer(rebasing: body[(length + 1)...])
         )
     }
 

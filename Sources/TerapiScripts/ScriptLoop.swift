@@ -27,6 +27,7 @@ final class ScriptLoop {
     private var residentAfterCollection = residentBytes() ?? 0
     private var input = ByteBuffer()
     private var output = ByteBuffer()
+    private var units = ByteBuffer()
     /// The library is ending this turn; nothing can be called in it any more.
     private(set) var turnWasTooLong = false
 
@@ -53,10 +54,9 @@ final class ScriptLoop {
         watchdog.start()
         while waitForFrame() {
             guard let header = socket.readHeader(maxLength: .max) else { return }
-            let bytes = input.room(for: header.length + 1)
-            guard socket.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<header.length])) else { return }
-            bytes[header.length] = 0
-            handle(header, UnsafeMutableRawBufferPointer(rebasing: bytes[..<header.length]))
+            let body = UnsafeMutableRawBufferPointer(rebasing: input.room(for: header.length)[..<header.length])
+            guard socket.read(into: body) else { return }
+            handle(header, UnsafeRawBufferPointer(body))
             input.shrink()
         }
     }
@@ -75,7 +75,7 @@ final class ScriptLoop {
         return true
     }
 
-    private func handle(_ header: FrameHeader, _ body: UnsafeMutableRawBufferPointer) {
+    private func handle(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) {
         switch header.kind {
         case .start:
             start(header.run, body)
@@ -95,7 +95,7 @@ final class ScriptLoop {
         }
     }
 
-    private func start(_ number: UInt32, _ body: UnsafeMutableRawBufferPointer) {
+    private func start(_ number: UInt32, _ body: UnsafeRawBufferPointer) {
         let script = Script(number: number, group: group)
         scripts[number] = script
         numbers[script.context] = number
@@ -149,24 +149,32 @@ final class ScriptLoop {
         _ kind: FrameHeader.Kind, run: UInt32, call: UInt32, _ strings: [JSStringRef],
         bytes: UnsafeRawBufferPointer? = nil
     ) {
-        let most = strings.reduce(FrameHeader.size) { $0 + JSStringGetMaximumUTF8CStringSize($1) + 1 }
-        let room = output.room(for: most)
+        let room = output.room(for: strings.reduce(FrameHeader.size) { $0 + JSStringGetLength($1) * 3 + 1 })
         var end = FrameHeader.size
         for (index, string) in strings.enumerated() {
-            let written = JSStringGetUTF8CString(
-                string,
-                (room.baseAddress.map { $0 + end })?.assumingMemoryBound(to: CChar.self),
-                most - end
-            )
-            end += max(written, 1)
-            // The terminating zero becomes the newline, or goes.
-            if index < strings.count - 1 || bytes != nil { room[end - 1] = UInt8(ascii: "\n") } else { end -= 1 }
+            if let start = room.baseAddress {
+                let units = UnsafeBufferPointer(
+                    start: JSStringGetCharactersPtr(string),
+                    count: JSStringGetLength(string)
+                )
+                end += UTF16Text.encode(units, into: (start + end).assumingMemoryBound(to: UInt8.self))
+            }
+            if index < strings.count - 1 || bytes != nil {
+                room[end] = UInt8(ascii: "\n")
+                end += 1
+            }
         }
         let header = FrameHeader(kind, run: run, call: call, length: end - FrameHeader.size + (bytes?.count ?? 0))
         header.write(to: room)
         let frame = UnsafeRawBufferPointer(rebasing: room[..<end])
         watchdog.whileWriting { _ = socket.write(bytes.map { [frame, $0] } ?? [frame]) }
         output.shrink()
+    }
+
+    /// Memory for a string, to be used at once.
+    func withUnits<Result>(_ count: Int, _ body: (UnsafeMutablePointer<UInt16>) -> Result) -> Result? {
+        defer { units.shrink() }
+        return units.room(for: max(count, 1) * 2).baseAddress.map { body($0.assumingMemoryBound(to: UInt16.self)) }
     }
 
     func finish(_ script: Script, _ result: JSStringRef) {
