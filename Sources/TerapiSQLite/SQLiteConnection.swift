@@ -128,6 +128,21 @@ final class SQLiteConnection: Transaction {
         }
     }
 
+    func insert(_ sql: SQL, count: Int, bind: (Int, any Parameters) throws -> Void) throws -> [Int64] {
+        try withStatement(sql) { statement in
+            var keys: [Int64] = []
+            keys.reserveCapacity(count)
+            for index in 0..<count {
+                try bind(index, statement)
+                while try step(statement, sql) {}
+                // Asked for like this because RETURNING opens a temporary table for every run of the statement.
+                keys.append(sqlite3_last_insert_rowid(handle))
+                statement.rewind()
+            }
+            return keys
+        }
+    }
+
     private func changes(of statement: SQLiteStatement) -> Int {
         // SQLite keeps the number of the last INSERT, UPDATE or DELETE: other statements would repeat it.
         statement.isReadOnly ? 0 : Int(sqlite3_changes64(handle))

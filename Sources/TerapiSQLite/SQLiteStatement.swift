@@ -7,6 +7,11 @@ final class SQLiteStatement: Row, Parameters {
     private let statement: OpaquePointer
     private(set) var isInUse = false
 
+    /// Where the values of one run lie: SQLite's own copies would cost an allocation each.
+    private var values = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var valuesEnd = 0
+    private static let valuesSize = 8 << 10
+
     /// Whether the statement changes nothing in the file.
     let isReadOnly: Bool
 
@@ -27,6 +32,7 @@ final class SQLiteStatement: Row, Parameters {
 
     deinit {
         sqlite3_finalize(statement)
+        values.deallocate()
     }
 
     func begin() {
@@ -35,8 +41,7 @@ final class SQLiteStatement: Row, Parameters {
 
     /// Lets go of locks and values, and makes the statement ready for its next use.
     func end() {
-        sqlite3_reset(statement)
-        sqlite3_clear_bindings(statement)
+        rewind()
         isInUse = false
     }
 
@@ -44,6 +49,7 @@ final class SQLiteStatement: Row, Parameters {
     func rewind() {
         sqlite3_reset(statement)
         sqlite3_clear_bindings(statement)
+        valuesEnd = 0
     }
 
     /// Moves to the next row.
@@ -60,24 +66,28 @@ final class SQLiteStatement: Row, Parameters {
 
     func bind(_ value: String, at index: Int) {
         var value = value
-        value.withUTF8 { bytes in
-            bytes.withMemoryRebound(to: CChar.self) { text in
-                // An empty string may have no address, which SQLite would read as null.
-                if let start = text.baseAddress {
-                    check(csqlite_bind_text(statement, Int32(index), start, Int32(text.count)))
-                } else {
-                    check(csqlite_bind_text(statement, Int32(index), "", 0))
-                }
-            }
+        value.withUTF8 { text in
+            let (start, isKept) = kept(UnsafeRawBufferPointer(text))
+            check(csqlite_bind_text(statement, Int32(index), start, Int32(text.count), isKept))
         }
     }
 
     func bind(bytes: UnsafeRawBufferPointer, at index: Int) {
-        guard let start = bytes.baseAddress, !bytes.isEmpty else {
-            check(sqlite3_bind_zeroblob(statement, Int32(index), 0))
-            return
-        }
-        check(csqlite_bind_blob(statement, Int32(index), start, Int32(bytes.count)))
+        let (start, isKept) = kept(bytes)
+        check(csqlite_bind_blob(statement, Int32(index), start, Int32(bytes.count), isKept))
+    }
+
+    /// The bytes, and whether they will stay where they are until the statement is rewound.
+    private func kept(_ bytes: UnsafeRawBufferPointer) -> (start: UnsafeRawPointer, isKept: Bool) {
+        if values.count == 0 { values = .allocate(byteCount: Self.valuesSize, alignment: 8) }
+        guard let buffer = values.baseAddress else { preconditionFailure("An allocated buffer has an address") }
+        // Nothing has no address, and SQLite reads a value without an address as null.
+        guard let start = bytes.baseAddress else { return (UnsafeRawPointer(buffer), true) }
+        guard bytes.count <= values.count - valuesEnd else { return (start, false) }
+        let place = buffer + valuesEnd
+        place.copyMemory(from: start, byteCount: bytes.count)
+        valuesEnd += bytes.count
+        return (UnsafeRawPointer(place), true)
     }
 
     private func check(_ result: Int32) {

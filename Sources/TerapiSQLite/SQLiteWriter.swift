@@ -19,7 +19,7 @@ final class SQLiteWriter: Sendable {
     private static let groupSize = 256
 
     /// Frames in the log from which it is folded back after a commit, and from which that waits for readers.
-    private static let checkpointFrames = 4_000
+    private static let checkpointFrames = 8_000
     private static let largestWALFrames = 40_000
 
     // Touched on `queue` only.

@@ -48,6 +48,14 @@ public protocol Transaction: Snapshot {
         count: Int,
         bind: (_ index: Int, _ parameters: any Parameters) throws -> Void
     ) throws -> Int
+
+    /// Runs one insert of one row `count` times, into a table whose key is `id`.
+    /// - Returns: the rows' keys, in the order in which they were inserted.
+    func insert(
+        _ sql: SQL,
+        count: Int,
+        bind: (_ index: Int, _ parameters: any Parameters) throws -> Void
+    ) throws -> [Int64]
 }
 
 /// A row of an answer. Columns count from 0.

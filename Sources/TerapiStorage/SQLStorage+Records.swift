@@ -253,7 +253,7 @@ extension SQLStorage {
 
     private static let insertRecord: SQL = """
         insert into record (head_id, position, last_action, external_id, hash, first_seen_at, last_modified_at, payload)
-        values ($1, $2, 0, $3, $4, $5, $5, $6) returning id
+        values ($1, $2, 0, $3, $4, $5, $5, $6)
         """
 
     private static let updateRecord: SQL = """
@@ -314,21 +314,15 @@ extension SQLStorage {
                 rowIDs.append(write.known?.rowID ?? 0)
             }
         }
-        rowIDs.reserveCapacity(plan.writes.count)
-        try transaction.forEach(
-            insertRecord,
-            count: inserts.count,
-            bind: { index, parameters in
-                let write = plan.writes[inserts[index]]
-                parameters.bind(headID, at: 1)
-                parameters.bind(first + Int64(inserts[index]), at: 2)
-                parameters.bind(write.externalID, at: 3)
-                parameters.bind(write.hash, at: 4)
-                parameters.bind(modifiedAt.microseconds, at: 5)
-                if let sealed = write.sealed { parameters.bind(sealed, at: 6) }
-            },
-            { _, row in rowIDs.append(row.integer(0)) }
-        )
+        rowIDs += try transaction.insert(insertRecord, count: inserts.count) { index, parameters in
+            let write = plan.writes[inserts[index]]
+            parameters.bind(headID, at: 1)
+            parameters.bind(first + Int64(inserts[index]), at: 2)
+            parameters.bind(write.externalID, at: 3)
+            parameters.bind(write.hash, at: 4)
+            parameters.bind(modifiedAt.microseconds, at: 5)
+            if let sealed = write.sealed { parameters.bind(sealed, at: 6) }
+        }
         let updated = try transaction.run(updateRecord, count: updates.count) { index, parameters in
             let write = plan.writes[updates[index]]
             guard let known = write.known else { return }

@@ -43,6 +43,37 @@ struct SQLiteDatabaseTests {
     }
 
     @Test
+    func `inserts many rows, short and long, and tells their keys`() async throws {
+        let folder = try TemporaryFolder()
+        let database = try SQLiteDatabase(path: folder.file("a.db"))
+        // Together and alone more than the statement's own buffer holds.
+        let sizes = [0, 1, 4_000, 5_000, 8_192, 8_193, 100_000, 3]
+
+        let keys = try await database.write { transaction in
+            try transaction.run("create table note (id integer primary key, text text not null, blob blob) strict")
+            try transaction.run("insert into note (id, text) values (41, 'before')")
+            return try transaction.insert(
+                "insert into note (text, blob) values ($1, $2)",
+                count: sizes.count
+            ) { index, parameters in
+                parameters.bind(String(repeating: "é", count: sizes[index]), at: 1)
+                parameters.bind([UInt8](repeating: UInt8(index), count: sizes[index]), at: 2)
+            }
+        }
+
+        let rows = try await database.read { snapshot in
+            try snapshot.query("select id, text, blob from note where id > 41 order by id") { row in
+                (row.integer(0), row.text(1), row.bytes(2))
+            }
+        }
+        #expect(keys == Array(42..<50))
+        #expect(rows.map(\.0) == keys)
+        #expect(rows.map(\.1) == sizes.map { String(repeating: "é", count: $0) })
+        #expect(rows.map(\.2) == sizes.enumerated().map { [UInt8](repeating: UInt8($0), count: $1) })
+        await database.close()
+    }
+
+    @Test
     func `keeps every kind of value`() async throws {
         let folder = try TemporaryFolder()
         let database = try SQLiteDatabase(path: folder.file("a.db"))
