@@ -1,4 +1,11 @@
 import Crypto
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
 
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
@@ -34,6 +41,7 @@ public struct SecretBox: Sendable {
 
     private let current: EncryptionKey
     private let keys: [UInt32: EncryptionKey]
+    private let nonces = NonceSource()
 
     /// - Parameters:
     ///   - current: seals from now on.
@@ -45,17 +53,18 @@ public struct SecretBox: Sendable {
 
     public func seal(_ plain: some ContiguousBytes, for place: Place) throws -> [UInt8] {
         do {
-            let nonce = AES.GCM.Nonce()
+            let nonce = try nonces.next()
             let box = try plain.withUnsafeBytes { plain in
                 try AES.GCM.seal(plain, using: current.symmetricKey, nonce: nonce, authenticating: place.bytes)
             }
             guard let combined = box.combined else { preconditionFailure("A nonce of 12 bytes has a combined form") }
-            var sealed: [UInt8] = []
-            sealed.reserveCapacity(5 + combined.count)
-            sealed.append(Self.version)
-            withUnsafeBytes(of: current.id.bigEndian) { sealed.append(contentsOf: $0) }
-            combined.withUnsafeBytes { sealed.append(contentsOf: $0) }
-            return sealed
+            return [UInt8](unsafeUninitializedCapacity: 5 + combined.count) { sealed, count in
+                let bytes = UnsafeMutableRawBufferPointer(sealed)
+                bytes[0] = Self.version
+                bytes.storeBytes(of: current.id.bigEndian, toByteOffset: 1, as: UInt32.self)
+                combined.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: bytes[5...]).copyMemory(from: $0) }
+                count = 5 + combined.count
+            }
         } catch {
             throw TerapiError(.serverError, "A value could not be encrypted.", cause: error)
         }
@@ -115,7 +124,31 @@ public struct EncryptionKey: Sendable {
     }
 }
 
+/// Random nonces, fetched many at a time: asking the system for each would cost as much as the sealing.
+private final class NonceSource: Sendable {
+    private static let count = 128
+    private static let size = 12
+    private let unused = Mutex<[UInt8]>([])
+
+    func next() throws -> AES.GCM.Nonce {
+        try unused.withLock { unused in
+            if unused.isEmpty { unused = randomBytes(Self.count * Self.size) }
+            defer { unused.removeLast(Self.size) }
+            return try AES.GCM.Nonce(data: unused.suffix(Self.size))
+        }
+    }
+}
+
 /// Bytes from the system's cryptographic random number generator.
 public func randomBytes(_ count: Int) -> [UInt8] {
-    SymmetricKey(size: SymmetricKeySize(bitCount: count * 8)).withUnsafeBytes { Array($0) }
+    [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        while initialized < count {
+            let part = UnsafeMutableBufferPointer(rebasing: buffer[initialized..<min(count, initialized + 256)])
+            // It gives up to 256 bytes at a time, and those always.
+            guard getentropy(part.baseAddress, part.count) == 0 else {
+                preconditionFailure("The system's random number generator fails")
+            }
+            initialized += part.count
+        }
+    }
 }

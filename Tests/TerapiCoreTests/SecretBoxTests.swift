@@ -16,6 +16,20 @@ struct SecretBoxTests {
     }
 
     @Test
+    func `never seals two values with one nonce`() async throws {
+        let box = SecretBox(current: EncryptionKey.random().key)
+
+        let nonces = try await withThrowingTaskGroup { group in
+            for _ in 0..<4 {
+                group.addTask { try (0..<1_000).map { _ in try box.seal([], for: place)[5..<17] } }
+            }
+            return try await group.reduce(into: Set<ArraySlice<UInt8>>()) { $0.formUnion($1) }
+        }
+
+        #expect(nonces.count == 4_000)
+    }
+
+    @Test
     func `opens in one place only`() throws {
         let box = SecretBox(current: EncryptionKey.random().key)
         let sealed = try box.seal([1, 2, 3] as [UInt8], for: place)
