@@ -1,3 +1,4 @@
+import Synchronization
 import TerapiCore
 
 /// Sends requests through one connection: with fresh credentials, within the provider's limits, again where that helps.
@@ -6,6 +7,8 @@ final class ConnectionClient: Sendable {
     static let longestWait = Duration.seconds(900)
     /// Tries that a provider's own limits may cost, beyond what the script allows.
     static let limitRetries = 8
+    /// For how long credentials are used again without asking: a fast provider answers hundreds of pages in this time.
+    static let credentialsAge = Duration.seconds(1)
 
     private let connection: Connection
     private let integration: Integration
@@ -14,6 +17,7 @@ final class ConnectionClient: Sendable {
     private let gate: ConnectionGate
     private let clock: any WallClock
     private let log: OperationLog
+    private let recent = Mutex<(credentials: Credentials, generation: Int64, until: Timestamp)?>(nil)
 
     init(
         connection: Connection,
@@ -39,13 +43,7 @@ final class ConnectionClient: Sendable {
         while true {
             attempt += 1
             try await gate.pass(connection.id)
-            let (current, generation) = try await credentials.credentials(
-                of: connection,
-                integration: integration,
-                forceRefresh: false,
-                staleGeneration: staleGeneration
-            )
-            log.hide(current.allSecrets)
+            let (current, generation) = try await currentCredentials(staleGeneration: staleGeneration)
             let access = ConnectionAccess(
                 integration: integration,
                 connectionID: connection.connectionID,
@@ -99,6 +97,23 @@ final class ConnectionClient: Sendable {
             )
             try await clock.sleep(for: wait)
         }
+    }
+
+    private func currentCredentials(staleGeneration: Int64?) async throws -> (Credentials, generation: Int64) {
+        if staleGeneration == nil, let recent = recent.withLock({ $0 }), clock.now < recent.until {
+            return (recent.credentials, recent.generation)
+        }
+        let (current, generation) = try await credentials.credentials(
+            of: connection,
+            integration: integration,
+            forceRefresh: false,
+            staleGeneration: staleGeneration
+        )
+        log.hide(current.allSecrets)
+        let until = clock.now + Self.credentialsAge
+        // A slow answer from before a refresh does not take the place of a newer one.
+        recent.withLock { if $0.map({ $0.generation <= generation }) ?? true { $0 = (current, generation, until) } }
+        return (current, generation)
     }
 }
 
