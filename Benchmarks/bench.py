@@ -108,7 +108,7 @@ class Terapi:
         """Until every sync of the connection has ended a run that began after `since`; the last status."""
         while True:
             syncs = self.status(connection)
-            if all(s["status"] != "RUNNING" and s["finishedAt"] and s["finishedAt"] > since for s in syncs):
+            if all(s["status"] != "RUNNING" and (s.get("finishedAt") or "") > since for s in syncs):
                 for sync in syncs:
                     if sync["latestExecutionStatus"] != "SUCCESS":
                         sys.exit(f"run failed: {sync}")
@@ -200,7 +200,7 @@ def serve_variant(version):
 
 
 def measured_run(server, connection, begin):
-    since = server.status(connection)[0]["finishedAt"] or "" if begin is trigger else ""
+    since = server.status(connection)[0].get("finishedAt") or "" if begin is trigger else ""
     cpu, started = server.cpu(), time.time()
     with Peak(server) as peak:
         begin(server, connection)
@@ -298,64 +298,115 @@ def sync(rounds):
     show(rows)
 
 
-def fill(server, records):
-    """A million records in one connection (ten syncs of one model), or spread over many."""
-    server.create_integration()
-    server.connect("one")
-    server.wait("one", "")
-
-
 def read(records):
-    syncs = {}
-    for part in range(records // COUNT):
-        syncs[f"issues{part}"] = SYNC.format(
-            endpoint="/v1/list", start="", map=f'id: "\'{part}-\' + item.id"').replace("track_deletes: true", "")
+    """Reads pages of 100 of a million records that one connection has, then of a million that a thousand have."""
+    rows = []
+    one_connection(records, rows)
+    many_connections(records, rows)
+    show(rows)
+
+
+def one_connection(records, rows):
+    syncs = {
+        f"issues{part}": SYNC.format(
+            endpoint="/cur/list", start="", map=f'id: "\'{part}-\' + item.id"').replace("track_deletes: true", "")
+        for part in range(records // COUNT)
+    }
     serve_variant("v1")
     server = Terapi(syncs)
     try:
-        print(f"filling {records:,} records …", flush=True)
         started = time.perf_counter()
-        fill(server, records)
-        print(f"filled in {time.perf_counter() - started:.0f} s")
-        paths = cursors(server, "one")
-        rows = []
-        rate, _ = load(server.url, server.key, paths)
-        rows.append(("pages/s, 32 connections", rate, ">= 3000"))
-        filtered, _ = load(server.url, server.key, [p + "&filter=updated" for p in paths])
-        rows.append(("pages/s, filter=updated", filtered, f">= {rate / 2:.0f}"))
-        (S / "src/page.json").write_bytes(server.http.get(
-            server.url + paths[0], headers={"Provider-Config-Key": "bench", "Connection-Id": "one"}).content)
-        files, _ = load(SOURCE, server.key, ["/files/page.json"])
-        rows.append(("the same bytes as a file from nginx", files, ""))
-        rows.append(("ratio to nginx", rate / files, ">= 0.07"))
-        rows.append(("p99 ms at half the rate", paced(server, paths, rate / 2), "<= 15"))
-        show(rows)
+        server.create_integration()
+        server.connect("one")
+        server.wait("one", "")
+        print(f"{records:,} records in one connection: {time.perf_counter() - started:.0f} s", flush=True)
+        rate = measured_read(server, cursors(server, "one"), rows, "one connection")
+
+        # One record in twenty changes, so that `filter=updated` has pages to give.
+        serve_variant("v2")
+        since = server.status("one")[0]["finishedAt"]
+        server.call("POST", "/sync/trigger",
+                    {"provider_config_key": "bench", "connection_id": "one", "syncs": list(syncs)})
+        server.wait("one", since)
+        paths = cursors(server, "one", "&filter=updated")
+        filtered, _ = load(server.url, server.key, paths)
+        rows.append(("filter=updated: pages/s, 32 connections", filtered, f">= {rate / 2:.0f}"))
+        # From anywhere in the history, over all that is not wanted.
+        paths = [f"{path}&filter=updated" for path in cursors(server, "one")]
+        filtered, _ = load(server.url, server.key, paths)
+        rows.append(("filter=updated from any cursor: pages/s", filtered, f">= {rate / 2:.0f}"))
     finally:
         server.remove()
 
 
-def cursors(server, connection):
-    """Paths of pages all over the connection's records."""
+def many_connections(records, rows, connections=1_000):
+    pages = records // connections // 100
+    syncs = {
+        f"issues{page}": SYNC.format(endpoint=f"/v1/list?page={page}", start="", map="").split("  params:")[0]
+        .replace("track_deletes: true", "")
+        for page in range(1, pages + 1)
+    }
+    server = Terapi(syncs)
+    try:
+        started = time.perf_counter()
+        server.create_integration()
+        names = [f"connection-{number}" for number in range(connections)]
+        for name in names:
+            server.connect(name)
+        for name in names:
+            server.wait(name, "")
+        print(f"{records:,} records in {connections:,} connections: {time.perf_counter() - started:.0f} s", flush=True)
+        paths = [path for name in names for path in cursors(server, name)]
+        measured_read(server, random.Random(1).sample(paths, len(paths)), rows, f"{connections:,} connections")
+    finally:
+        server.remove()
+
+
+def measured_read(server, paths, rows, name):
+    """The rate with 32 connections, beside nginx with the same bytes, and the 99th percentile at half of it."""
+    rate, _ = load(server.url, server.key, paths)
+    rows.append((f"{name}: pages/s, 32 connections", rate, ">= 3000"))
+    path, connection = paths[0]
+    (S / "src/page.json").write_bytes(server.http.get(
+        server.url + path, headers={"Provider-Config-Key": "bench", "Connection-Id": connection}).content)
+    files, _ = load(SOURCE, server.key, [("/files/page.json", connection)])
+    rows.append((f"{name}: the same bytes as a file from nginx", files, ""))
+    rows.append((f"{name}: ratio to nginx", rate / files, ">= 0.07"))
+    paced, p99 = load(server.url, server.key, paths, rate=rate / 2)
+    rows.append((f"{name}: p99 ms at {paced:,.0f} pages/s", p99, "<= 15"))
+    return rate
+
+
+def cursors(server, connection, more=""):
+    """Paths of pages all over the connection's records, each with the connection."""
     headers = {"Provider-Config-Key": "bench", "Connection-Id": connection}
-    paths, cursor = ["/records?model=Issue&limit=100"], None
+    paths, cursor = [f"/records?model=Issue&limit=100{more}"], None
     while True:
-        path = "/records?model=Issue&limit=10000" + (f"&cursor={cursor}" if cursor else "")
+        path = f"/records?model=Issue&limit=10000{more}" + (f"&cursor={cursor}" if cursor else "")
         page = server.call("GET", path, **headers)
         found = [r["_terapi_metadata"]["cursor"] for r in page["records"]]
-        paths += [f"/records?model=Issue&limit=100&cursor={c}" for c in found[::250]]
+        # Nothing from the last hundred on: those pages are short.
+        until = None if page["next_cursor"] else -100
+        paths += [f"/records?model=Issue&limit=100{more}&cursor={c}" for c in found[:until:250]]
         cursor = page["next_cursor"]
         if not cursor:
-            return random.Random(1).sample(paths[:-1], min(1000, len(paths) - 1))
+            return [(path, connection) for path in random.Random(1).sample(paths, min(1000, len(paths)))]
 
 
-def load(url, key, paths, seconds=8, connections=32):
+def load(url, key, paths, seconds=8, connections=32, rate=None):
+    """Pages per second and the 99th percentile in milliseconds: as fast as possible, or at about a given rate."""
     script = S / "load.lua"
     script.write_text(
-        "local paths = {" + ",".join(json.dumps(p) for p in paths) + "}\nlocal i = 0\n"
-        f'wrk.headers["Authorization"] = "Bearer {key}"\nwrk.headers["Provider-Config-Key"] = "bench"\n'
-        'wrk.headers["Connection-Id"] = "one"\n'
-        "request = function() i = i % #paths + 1; return wrk.format(nil, paths[i]) end\n"
-        "done = function(s, l, r) io.write(string.format('RESULT {\"rate\": %f, \"p99\": %f, \"errors\": %d}\\n', "
+        "local places = {" + ",".join(f"{{{json.dumps(path)}, {json.dumps(name)}}}" for path, name in paths) + "}\n"
+        "local i = 0\n"
+        "request = function()\n"
+        "  i = i % #places + 1\n"
+        f'  return wrk.format(nil, places[i][1], {{["Authorization"] = "Bearer {key}", '
+        '["Provider-Config-Key"] = "bench", ["Connection-Id"] = places[i][2]})\n'
+        "end\n"
+        # Each connection waits before its next request, between nothing and twice the mean, as independent callers do.
+        + (f"delay = function() return math.random() * 2 * {connections / rate * 1000} end\n" if rate else "")
+        + "done = function(s, l, r) io.write(string.format('RESULT {\"rate\": %f, \"p99\": %f, \"errors\": %d}\\n', "
         "s.requests / s.duration * 1e6, l:percentile(99) / 1000, s.errors.status + s.errors.read + s.errors.timeout)) end\n")
     output = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url], check=True,
                             capture_output=True, text=True).stdout
@@ -363,34 +414,6 @@ def load(url, key, paths, seconds=8, connections=32):
     if result["errors"]:
         sys.exit(f"errors under load: {output}")
     return result["rate"], result["p99"]
-
-
-def paced(server, paths, rate, seconds=6):
-    """The 99th percentile at a given rate: requests begin by the clock, whatever the ones before do."""
-    import asyncio
-
-    import aiohttp
-
-    async def run():
-        times, headers = [], {"Authorization": f"Bearer {server.key}", "Provider-Config-Key": "bench",
-                              "Connection-Id": "one"}
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64), headers=headers) as session:
-            async def one(path):
-                began = time.perf_counter()
-                async with session.get(server.url + path) as answer:
-                    await answer.read()
-                times.append((time.perf_counter() - began) * 1000)
-
-            begin, tasks = time.perf_counter(), []
-            for index in range(int(rate * seconds)):
-                due = begin + index / rate
-                if due > time.perf_counter():
-                    await asyncio.sleep(due - time.perf_counter())
-                tasks.append(asyncio.create_task(one(paths[index % len(paths)])))
-            await asyncio.gather(*tasks)
-        return statistics.quantiles(times, n=100)[98]
-
-    return asyncio.run(run())
 
 
 def idle():
