@@ -31,13 +31,6 @@ public final class OutboundGuard: Sendable {
         self.lifetime = lifetime
     }
 
-    /// Judges a URL that somebody wants to store for later use, such as a webhook's, without resolving its host.
-    /// - Throws: `TerapiError` with `.outboundRefused`.
-    public func check(_ url: String) throws {
-        let url = try read(url)
-        if case .address(let address) = url.host { try judge([address], of: url) }
-    }
-
     func target(_ text: String) async throws -> Target {
         try await target(read(text))
     }
