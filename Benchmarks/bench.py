@@ -332,7 +332,7 @@ def one_connection(records, rows):
         filtered, _ = load(server.url, server.key, paths)
         rows.append(("filter=updated: pages/s, 32 connections", filtered, f">= {rate / 2:.0f}"))
         # From anywhere in the history, over all that is not wanted.
-        paths = [f"{path}&filter=updated" for path in cursors(server, "one")]
+        paths = [(f"{path}&filter=updated", name) for path, name in cursors(server, "one")]
         filtered, _ = load(server.url, server.key, paths)
         rows.append(("filter=updated from any cursor: pages/s", filtered, f">= {rate / 2:.0f}"))
     finally:
@@ -357,7 +357,8 @@ def many_connections(records, rows, connections=1_000):
             server.wait(name, "")
         print(f"{records:,} records in {connections:,} connections: {time.perf_counter() - started:.0f} s", flush=True)
         paths = [path for name in names for path in cursors(server, name)]
-        measured_read(server, random.Random(1).sample(paths, len(paths)), rows, f"{connections:,} connections")
+        # As many pages as of the one connection: the two differ in nothing but the connections.
+        measured_read(server, random.Random(1).sample(paths, 1_000), rows, f"{connections:,} connections")
     finally:
         server.remove()
 
