@@ -76,7 +76,10 @@ let package = Package(
         ),
         .target(
             name: "TerapiScripts",
-            dependencies: ["TerapiCore", "CJavaScriptCore", "Yams"],
+            dependencies: [
+                "TerapiCore", "CJavaScriptCore", "Yams",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             resources: [.embedInCode("Prelude")],
             swiftSettings: settings
         ),

@@ -2,9 +2,11 @@ import CJavaScriptCore
 
 /// The functions in Swift that the prelude calls. Scripts cannot reach them.
 enum HostFunctions {
-    static let all: [(String, JSObjectCallAsFunctionCallback)] = [
-        ("request", request), ("change", change), ("call", call), ("finish", finish), ("fail", fail), ("timer", timer),
-    ]
+    static let all: [(String, JSObjectCallAsFunctionCallback)] =
+        [
+            ("request", request), ("change", change), ("call", call), ("finish", finish), ("fail", fail),
+            ("timer", timer), ("part", part),
+        ] + onBytes
 
     /// `request(call, meta, body, form)`
     private static let request: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, _ in
@@ -67,28 +69,66 @@ enum HostFunctions {
         }
     }
 
+    /// `part(name)`: a part of the prelude that not every script needs, as the function that puts it in place.
+    private static let part: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, exception in
+        answer(context, count, arguments) { script, arguments in
+            guard let part = arguments.text(0).flatMap({ Prelude.partsOnDemand[$0] }) else { return nil }
+            return JSEvaluateScript(script.context, part.source, nil, part.name, 1, exception)
+        }
+    }
+
     private static func perform(
         _ context: JSContextRef?,
         _ count: Int,
         _ values: UnsafePointer<JSValueRef?>?,
         _ body: (ScriptLoop, Script, Arguments) -> Void
     ) -> JSValueRef? {
-        guard let context, let loop = ScriptLoop.current, let script = loop.script(of: context) else { return nil }
-        if !script.isOver {
-            body(loop, script, Arguments(context: context, values: UnsafeBufferPointer(start: values, count: count)))
+        answer(context, count, values) { script, arguments in
+            guard !script.isOver, let loop = ScriptLoop.current else { return nil }
+            body(loop, script, arguments)
+            return nil
         }
-        return JSValueMakeUndefined(context)
+    }
+
+    /// - Parameter body: returns the function's value; `nil` is JavaScript's undefined.
+    static func answer(
+        _ context: JSContextRef?,
+        _ count: Int,
+        _ values: UnsafePointer<JSValueRef?>?,
+        _ body: (Script, Arguments) -> JSValueRef?
+    ) -> JSValueRef? {
+        guard let context, let script = ScriptLoop.current?.script(of: context) else { return nil }
+        let arguments = Arguments(context: context, values: UnsafeBufferPointer(start: values, count: count))
+        return body(script, arguments) ?? JSValueMakeUndefined(context)
     }
 }
 
 /// The arguments of one call from JavaScript.
-private struct Arguments {
+struct Arguments {
     let context: JSContextRef
     let values: UnsafeBufferPointer<JSValueRef?>
 
     func number(_ index: Int) -> UInt32 {
         guard index < values.count, let value = values[index] else { return 0 }
         return UInt32(exactly: JSValueToNumber(context, value, nil).rounded()) ?? 0
+    }
+
+    func text(_ index: Int) -> String? {
+        var text: String?
+        withString(index) { string in
+            let units = UnsafeBufferPointer(start: JSStringGetCharactersPtr(string), count: JSStringGetLength(string))
+            text = String(decoding: units, as: UTF16.self)
+        }
+        return text
+    }
+
+    /// The bytes of an ArrayBuffer or of a view of one; none for anything else.
+    func withBytes<Result>(_ index: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        var result: Result?
+        withBytesOrString(index) { _, bytes in
+            result = body(bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
+        }
+        return result ?? body(UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
     func withString(_ index: Int, _ body: (JSStringRef) -> Void) {

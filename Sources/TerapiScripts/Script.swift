@@ -153,7 +153,7 @@ final class Script {
         return JSValueMakeString(context, string)
     }
 
-    private func bytesValue(_ bytes: UnsafeRawBufferPointer) -> JSValueRef? {
+    func bytesValue(_ bytes: UnsafeRawBufferPointer) -> JSValueRef? {
         let array = JSObjectMakeTypedArray(context, kJSTypedArrayTypeUint8Array, bytes.count, nil)
         if let array, let target = JSObjectGetTypedArrayBytesPtr(context, array, nil), let source = bytes.baseAddress {
             memcpy(target, source, bytes.count)

@@ -55,11 +55,14 @@ enum ScriptMessages {
         return (String(decoding: name, as: UTF8.self), arguments)
     }
 
-    /// Status and headers, as the line before the body. A header that came more than once is joined by commas.
+    /// Status and headers, as the line before the body. A header that came more than once is joined by commas; cookies,
+    /// which may hold commas themselves, are always a list.
     static func head(of response: ScriptResponse) -> [UInt8] {
         var headers: [(String, JSONValue)] = []
         var places: [String: Int] = [:]
-        for (name, value) in response.headers {
+        let cookies = response.headers.filter { $0.name == "set-cookie" }.map { JSONValue.string($0.value) }
+        if !cookies.isEmpty { headers.append(("set-cookie", .array(cookies))) }
+        for (name, value) in response.headers where name != "set-cookie" {
             if let place = places[name] {
                 headers[place].1 = .string("\(headers[place].1.string ?? ""), \(value)")
             } else {

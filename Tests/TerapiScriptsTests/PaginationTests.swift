@@ -80,7 +80,7 @@ struct PaginationTests {
             "GET /x: the provider repeated the cursor \"same\""
         ),
         (
-            "paginate: { type: 'link', link_path_in_response_body: 'link', response_path: 'list' }",
+            "paginate: { type: 'link', link_path_in_response_body: 'link', response_path: 'list', strict: true }",
             "GET /x: the provider repeated the link \"/same\""
         ),
         (
@@ -143,6 +143,155 @@ struct PaginationTests {
             ScriptFixture.sync("for await (const page of terapi.paginate({ \(config) })) break;"),
             functions: functions
         )
+    }
+
+    @Test(arguments: [
+        // Names with dots, and places in lists.
+        (
+            "{ type: 'link', link_path_in_response_body: '@odata.nextLink', response_path: 'value' }",
+            [#"{"value":[{"id":1}],"@odata.nextLink":"https://a.example/x?$skip=1"}"#, #"{"value":[{"id":2}]}"#],
+            ["/x?q=1", "https://a.example/x?$skip=1"]
+        ),
+        (
+            "{ type: 'cursor', cursor_path_in_response: 'pages[0].next', cursor_name_in_request: 'c', response_path: 'a.b' }",
+            [#"{"a":{"b":[{"id":1}]},"pages":[{"next":7}]}"#, #"{"a":{"b":[{"id":2}]},"pages":[{"next":null}]}"#],
+            ["/x?q=1", "/x?q=1&c=7"]
+        ),
+        // Ends.
+        (
+            "{ type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'c', response_path: 'list' }",
+            [#"{"list":[{"id":1}],"next":"a"}"#, #"{"list":[],"next":"b"}"#], ["/x?q=1", "/x?q=1&c=a"]
+        ),
+        (
+            "{ type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'c', response_path: 'list' }",
+            [#"{"list":[{"id":1}],"next":" "}"#], ["/x?q=1"]
+        ),
+        (
+            "{ type: 'link', link_path_in_response_body: 'next', response_path: 'list' }",
+            [#"{"list":[{"id":1}],"next":"/x?p=2"}"#, #"{"list":[{"id":2}],"next":"/x?p=2"}"#], ["/x?q=1", "/x?p=2"]
+        ),
+        ("{ type: 'offset', offset_name_in_request: 'o', response_path: 'none' }", ["{}"], ["/x?q=1&o=0"]),
+        (
+            "{ type: 'offset', offset_name_in_request: 'o', limit: 2, limit_name_in_request: 'n' }",
+            [#"[{"id":1},{"id":2}]"#, #"[{"id":3}]"#], ["/x?q=1&n=2&o=0", "/x?q=1&n=2&o=2"]
+        ),
+        (
+            "{ type: 'offset', offset_name_in_request: 'p', offset_start_value: 1, offset_calculation_method: 'per-page', limit: 2 }",
+            [#"[{"id":1},{"id":2}]"#, #"[{"id":3},{"id":4}]"#, "[]"], ["/x?q=1&p=1", "/x?q=1&p=2", "/x?q=1&p=3"]
+        ),
+        // One cursor for a whole reading.
+        (
+            "{ type: 'cursor', cursor_path_in_response: 'scroll', cursor_name_in_request: 's', response_path: 'list' }",
+            [#"{"list":[{"id":1}],"scroll":"x"}"#, #"{"list":[{"id":2}],"scroll":"x"}"#, #"{"list":[],"scroll":"x"}"#],
+            ["/x?q=1", "/x?q=1&s=x", "/x?q=1&s=x"]
+        ),
+    ])
+    func `asks for each page once`(rule: String, answers: [String], expected: [String]) async throws {
+        let functions = Self.answering(answers)
+
+        _ = try await ScriptFixture.result(
+            "for await (const page of nango.paginate({ endpoint: '/x', params: { q: 1 }, retries: 4, paginate: \(rule) })) {}",
+            functions: functions)
+
+        let asked = functions.requests.map { request in
+            let query = request.query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+            return request.endpoint + (query.isEmpty ? "" : "?" + query)
+        }
+        #expect(asked == expected)
+        #expect(functions.requests.allSatisfy { $0.retries == 4 })
+    }
+
+    @Test(arguments: [
+        (
+            "data: { q: 1 }",
+            "{ type: 'offset', offset_name_in_request: 'paging.offset', limit: 1, limit_name_in_request: 'paging.size' }",
+            [#"{"q":1,"paging":{"size":1,"offset":0}}"#, #"{"q":1,"paging":{"size":1,"offset":1}}"#]
+        ),
+        (
+            "data: { query: 'q', variables: { a: 1 } }",
+            "{ type: 'cursor', cursor_path_in_response: '0.id', cursor_name_in_request: 'variables.after' }",
+            [#"{"query":"q","variables":{"a":1}}"#, #"{"query":"q","variables":{"a":1,"after":1}}"#]
+        ),
+        (
+            "data: JSON.stringify({ q: 1 })",
+            "{ type: 'cursor', cursor_path_in_response: '0.id', cursor_name_in_request: 'after' }",
+            [#"{"q":1}"#, #"{"q":1,"after":1}"#]
+        ),
+        (
+            "data: new URLSearchParams({ q: 1 })",
+            "{ type: 'cursor', cursor_path_in_response: '0.id', cursor_name_in_request: 'after' }",
+            ["q=1", "q=1&after=1"]
+        ),
+        (
+            "data: { q: 1 }", "{ type: 'offset', offset_name_in_request: 'o', in_body: false, limit: 1 }",
+            [#"{"q":1}"#, #"{"q":1}"#]
+        ),
+    ])
+    func `puts the place into the body of a POST`(data: String, rule: String, expected: [String]) async throws {
+        let functions = Self.answering([#"[{"id":1}]"#, "[]"])
+
+        _ = try await ScriptFixture.result(
+            "for await (const page of nango.paginate({ endpoint: '/x', method: 'POST', \(data), paginate: \(rule) })) {}",
+            functions: functions)
+
+        #expect(functions.requests.map { String(decoding: $0.body ?? [], as: UTF8.self) } == expected)
+    }
+
+    @Test
+    func `tells each page and the place of the next before it hands it out`() async throws {
+        let result = try await ScriptFixture.result(
+            """
+            const told = [];
+            const on_page = async ({ nextPageParam, response }) => {
+                await null;
+                told.push([nextPageParam ?? null, response.data.list.length, response.status]);
+            };
+            const paginate = { type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'c', response_path: 'list', on_page };
+            for await (const page of nango.paginate({ endpoint: '/x', paginate })) told.push(page.length);
+            return told;
+            """,
+            functions: Self.answering([#"{"list":[1,2],"next":"a"}"#, #"{"list":[3]}"#]))
+
+        #expect(result == #"[["a",2,200],2,[null,1,200],1]"#)
+    }
+
+    @Test
+    func `an action asks for no page that it does not want`() async throws {
+        let functions = Self.answering([#"{"list":[1],"next":"a"}"#])
+
+        _ = try await ScriptFixture.result(
+            """
+            const paginate = { type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'c', response_path: 'list' };
+            for await (const page of nango.paginate({ endpoint: '/x', paginate })) break;
+            """,
+            functions: functions)
+
+        #expect(functions.requests.count == 1)
+    }
+
+    @Test
+    func `goes over the provider's description of pages`() async throws {
+        let functions = Self.answering([#"{"items":[{"id":1}],"cursor":"n"}"#, #"{"items":[]}"#])
+
+        _ = try await ScriptFixture.result(
+            "for await (const page of nango.paginate({ endpoint: '/x', paginate: { response_path: 'items', limit: 50 } })) {}",
+            properties: [
+                "paginate": [
+                    "type": "cursor", "cursor_path_in_response": "cursor", "cursor_name_in_request": "after",
+                    "limit": 100, "limit_name_in_request": "size", "response_path": "data",
+                ]
+            ],
+            functions: functions)
+
+        #expect(functions.requests.map { $0.query.map(\.value) } == [["50"], ["50", "n"]])
+    }
+
+    /// Answers the n-th request with the n-th text, and all later ones with an error.
+    private static func answering(_ texts: [String]) -> FakeFunctions {
+        let rest = Mutex(texts[...])
+        return FakeFunctions(respond: { _ in
+            rest.withLock { $0.popFirst() }.map { .json($0) } ?? .json("{}", status: 500)
+        })
     }
 
     private func read(_ config: String, _ functions: FakeFunctions) async throws {

@@ -24,13 +24,18 @@ enum ScriptFixture {
         )
     }
 
-    static func action(_ body: String, input: JSONValue? = nil, environment: Int64 = 1) -> ScriptInvocation {
+    static func action(
+        _ body: String,
+        input: JSONValue? = nil,
+        environment: Int64 = 1,
+        properties: JSONObject = ["connectionId": "c"]
+    ) -> ScriptInvocation {
         ScriptInvocation(
             environmentID: environment,
             kind: .action,
             name: "github/act",
             code: "module.exports = require('nango').createAction({ exec: async (nango, input) => {\n\(body)\n} });",
-            properties: ["connectionId": "c"],
+            properties: properties,
             input: input,
             timeout: .seconds(20)
         )
@@ -40,10 +45,19 @@ enum ScriptFixture {
     static func result(
         _ body: String,
         input: JSONValue? = nil,
+        properties: JSONObject = ["connectionId": "c"],
         functions: FakeFunctions = FakeFunctions()
     ) async throws -> String {
-        let host = host()
-        defer { host.stop() }
-        return String(decoding: try await host.run(action(body, input: input), functions: functions), as: UTF8.self)
+        try await result(of: action(body, input: input, properties: properties), functions: functions)
     }
+
+    static func result(
+        of invocation: ScriptInvocation,
+        functions: FakeFunctions = FakeFunctions()
+    ) async throws -> String {
+        String(decoding: try await shared.run(invocation, functions: functions), as: UTF8.self)
+    }
+
+    /// For scripts that end by themselves: many at once in one process, as in a server.
+    private static let shared = host()
 }

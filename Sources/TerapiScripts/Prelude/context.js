@@ -21,24 +21,36 @@
         variant: properties.variant ?? 'base',
         lastSyncDate: properties.lastSyncDate ? new Date(properties.lastSyncDate) : null,
         ActionError: host.ActionError,
-        paginate: host.paginate,
-        uncontrolledFetch: host.fetch,
+        paginate: (config) => {
+            host.need('pagination');
+            return host.paginate(config);
+        },
+        uncontrolledFetch: (config) => {
+            host.need('fetch');
+            return host.fetch(config);
+        },
         batchSave: (list, model) => host.hand('save', list, model),
         batchUpdate: (list, model) => host.hand('update', list, model),
         batchDelete: (list, model) => host.hand('delete', list, model),
 
-        log(message, ...rest) {
+        async log(message, ...rest) {
             const isOptions = (value) => typeof value === 'object' && value !== null && typeof value.level === 'string';
             const options = rest.length > 0 && isOptions(rest[rest.length - 1]) ? rest.pop() : { level: 'info' };
-            const text = typeof message === 'string' ? message : JSON.stringify(message) ?? String(message);
-            return host.call('log', [text, rest.length > 1 ? rest : rest[0] ?? null, { level: options.level }]);
+            const [first] = rest;
+            const isPlain = rest.length === 1 && typeof first === 'object' && first !== null && !Array.isArray(first) && !(first instanceof Error);
+            const given = rest.filter((value) => value !== undefined && value !== null);
+            const meta = given.length === 0 ? null : isPlain ? first : given[0] instanceof Error && given.length === 1 ? { error: first } : { meta: given };
+            await host.log(host.text(message), meta, options.level);
         },
+        setLogger() {},
 
+        /// A Map by the ids as they were given.
         async getRecordsByIds(ids, model) {
             const found = new Map();
             for (let start = 0; start < ids.length; start += 100) {
-                const page = await host.call('getRecordsByIds', [ids.slice(start, start + 100).map(String), model]);
-                for (const [id, record] of Object.entries(page)) found.set(id, record);
+                const asked = ids.slice(start, start + 100);
+                const page = await host.call('getRecordsByIds', [asked.map(String), model]);
+                for (const id of asked) if (Object.hasOwn(page, id)) found.set(id, page[id]);
             }
             return found;
         },
@@ -53,7 +65,7 @@
         },
 
         async zodValidateInput({ zodSchema, input }) {
-            const parsed = await zodSchema.safeParseAsync(input);
+            const parsed = await (zodSchema.safeParseAsync ?? zodSchema.safeParse).call(zodSchema, input);
             if (!parsed.success) {
                 throw new host.ActionError({ message: 'The input is not valid.', issues: parsed.error.issues });
             }
@@ -62,15 +74,5 @@
     };
     for (const [name, method] of Object.entries(requests)) context[name] = (config) => host.send(config, method);
     for (const name of passed) context[name] = (...args) => call(name, ...args);
-    host.context = Object.freeze(context);
-
-    for (const [name, level] of Object.entries({ debug: 'debug', log: 'info', info: 'info', warn: 'warn', error: 'error' })) {
-        host.console[name] = (...values) => {
-            const text = values.map((value) => {
-                if (value instanceof Error) return `${value.name}: ${value.message}`;
-                return typeof value === 'string' ? value : JSON.stringify(value) ?? String(value);
-            });
-            host.call('log', [text.join(' '), null, { level }]).catch(() => {});
-        };
-    }
+    host.context = context;
 })

@@ -4,7 +4,15 @@
     const waiting = new Map();
     const unfinished = new Map();
     const callOfError = new WeakMap();
+    const loaded = Object.create(null);
     let lastCall = 0;
+
+    /// Puts a part of the prelude in place that not every script needs.
+    host.need = (part) => {
+        if (loaded[part]) return;
+        loaded[part] = true;
+        native.part(part)(host, native);
+    };
 
     const promiseOf = (id) => new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
 
@@ -15,12 +23,18 @@
         return promise;
     };
 
-    host.call = (name, args) => {
+    host.call = (name, args) => callPrinted(name, JSON.stringify(args));
+
+    const callPrinted = (name, args) => {
         const id = ++lastCall;
         const promise = finishing(id);
-        native.call(id, name, JSON.stringify(args));
+        native.call(id, name, args);
         return promise;
     };
+
+    /// A line of the run's log; whatever the values are, writing them down does not fail the run.
+    host.log = (message, meta, level) =>
+        callPrinted('log', `[${JSON.stringify(message)},${host.json(meta) ?? null},${JSON.stringify({ level })}]`);
 
     host.change = (header, lines) => {
         const id = ++lastCall;
@@ -68,25 +82,50 @@
         return isOurs ? `${error.line}${error.column === undefined ? '' : ':' + error.column}` : undefined;
     };
 
-    const text = (value) => {
-        try {
-            return typeof value === 'string' ? value : JSON.stringify(value) ?? String(value);
-        } catch {
-            return String(value);
+    const isObject = (value) => typeof value === 'object' && value !== null;
+
+    /// What is written down of a value that JSON has no form for.
+    const plain = (value) => {
+        if (typeof value === 'bigint') return String(value);
+        if (value instanceof Error) {
+            const { name, message, cause } = value;
+            return cause === undefined ? { name, message, ...value } : { name, message, cause, ...value };
         }
+        if (value instanceof Map) return [...value];
+        if (value instanceof Set) return [...value];
+        return value;
+    };
+
+    /// JSON for people: errors, maps, sets and big numbers too, and circles broken.
+    host.json = (value) => {
+        const above = [];
+        try {
+            return JSON.stringify(value, function (key, member) {
+                const shown = plain(member);
+                if (!isObject(shown)) return shown;
+                while (above.length > 0 && above[above.length - 1] !== this) above.pop();
+                if (above.includes(shown)) return '[circular]';
+                above.push(shown);
+                return shown;
+            });
+        } catch {
+            return JSON.stringify(Object.prototype.toString.call(value));
+        }
+    };
+
+    host.text = (value) => {
+        if (typeof value === 'string') return value;
+        if (value instanceof Error) return `${value.name}: ${value.message}`;
+        return host.json(value) ?? String(value);
     };
 
     const printable = (value) => {
-        try {
-            return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
-        } catch {
-            return undefined;
-        }
+        const printed = host.json(value);
+        return printed === undefined ? undefined : JSON.parse(printed);
     };
 
     host.describe = (error) => {
-        const isObject = typeof error === 'object' && error !== null;
-        if (!isObject) return { type: 'Error', message: text(error) };
+        if (!isObject(error)) return { type: 'Error', message: host.text(error) };
         const payload = error.payload ?? host.responseOf?.(error);
         return {
             type: String(error.type ?? error.name ?? 'Error'),

@@ -2,19 +2,24 @@
     'use strict';
 
     const textOf = (value) => {
+        if (value === undefined || value === null) return '';
         if (value instanceof Date) return value.toISOString();
-        return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+        if (Array.isArray(value)) return value.map(textOf).join(',');
+        return typeof value === 'object' ? JSON.stringify(value) : String(value);
     };
+
+    // Known better as soon as a script has one in its hands.
+    host.isURLSearchParams = () => false;
 
     /// Pairs of name and value. Members without a value are dropped, arrays become one parameter joined by commas.
     host.pairs = (params) => {
         if (params === undefined || params === null) return [];
         if (typeof params === 'string') return [...new URLSearchParams(params)];
-        if (params instanceof URLSearchParams) return [...params];
+        if (host.isURLSearchParams(params)) return [...params];
         const pairs = [];
         for (const [name, value] of Object.entries(params)) {
             if (value === undefined || value === null) continue;
-            pairs.push([name, Array.isArray(value) ? value.map(textOf).join(',') : textOf(value)]);
+            pairs.push([name, textOf(value)]);
         }
         return pairs;
     };
@@ -31,79 +36,84 @@
     };
 
     const isBytes = (value) => value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+    const isPlace = (value) => typeof value === 'object' && value !== null && !(value instanceof Date) && !isBytes(value);
 
-    const bodyOf = (data, headers) => {
+    /// The fields of a form: nested objects as `a[b]`, lists as `a[]`, and lists of objects as `a[0][b]`.
+    const formPairs = (data) => {
+        const pairs = [];
+        const add = (name, value) => {
+            if (value === undefined || value === null) return;
+            if (!isPlace(value)) {
+                pairs.push([name, value instanceof Date ? value.toISOString() : String(value)]);
+            } else if (Array.isArray(value) && !value.some(isPlace)) {
+                for (const member of value) add(name.endsWith('[]') ? name : `${name}[]`, member);
+            } else for (const key of Object.keys(value)) add(`${name}[${key}]`, value[key]);
+        };
+        for (const name of Object.keys(data)) add(name, data[name]);
+        return pairs;
+    };
+
+    const formType = 'application/x-www-form-urlencoded';
+
+    /// Adds the content type that the data means when the script names none.
+    host.bodyOf = (data, headers) => {
         if (data === undefined || data === null) return undefined;
-        const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1];
+        const type = headers.find(([name]) => name.toLowerCase() === 'content-type')?.[1].toLowerCase();
         const declare = (value) => {
             if (type === undefined) headers.push(['content-type', value]);
         };
         if (isBytes(data)) return data;
-        if (data instanceof URLSearchParams) {
-            declare('application/x-www-form-urlencoded');
+        if (host.isURLSearchParams(data)) {
+            declare(formType);
             return data.toString();
         }
-        if (typeof data === 'string') return data;
-        if (type?.toLowerCase().startsWith('application/x-www-form-urlencoded')) {
-            return new URLSearchParams(host.pairs(data)).toString();
+        if (typeof data === 'string') {
+            declare(/^\s*[[{]/.test(data) ? 'application/json' : formType);
+            return data;
         }
+        if (type?.startsWith(formType) && isPlace(data)) return new URLSearchParams(formPairs(data)).toString();
         declare('application/json');
         return JSON.stringify(data);
     };
 
-    const headersOf = (headers) =>
-        Object.entries(headers ?? {})
-            .filter(([, value]) => value !== undefined && value !== null)
-            .map(([name, value]) => [name, String(value)]);
+    /// Pairs of name and value; of two names that differ only in case the later one counts.
+    host.headersOf = (headers) => {
+        const pairs = new Map();
+        const given = typeof headers?.[Symbol.iterator] === 'function' ? headers : Object.entries(headers ?? {});
+        for (const [name, value] of given) {
+            if (value !== undefined && value !== null) pairs.set(String(name).toLowerCase(), [String(name), String(value)]);
+        }
+        return [...pairs.values()];
+    };
+
+    const forms = { arraybuffer: 2, text: 1 };
 
     host.send = async (config, method) => {
-        if (typeof config !== 'object' || config === null || typeof config.endpoint !== 'string') {
-            throw new TypeError(`A request needs an object with an "endpoint"; got ${JSON.stringify(config)}`);
-        }
+        const isRequest = typeof config === 'object' && config !== null && config.endpoint !== undefined && config.endpoint !== null;
+        if (!isRequest) throw new TypeError(`A request needs an object with an "endpoint"; got ${host.json(config)}`);
+        const endpoint = String(config.endpoint);
         const verb = String(method ?? config.method ?? 'GET').toUpperCase();
         const query = host.pairs(config.params);
-        const headers = headersOf(config.headers);
-        const body = bodyOf(config.data, headers);
+        const headers = host.headersOf(config.headers);
+        const body = host.bodyOf(config.data, headers);
         const meta = {
             method: verb,
-            endpoint: withoutReplaced(config.endpoint, query),
-            baseUrl: config.baseUrlOverride ?? undefined,
+            endpoint: withoutReplaced(endpoint, query),
+            baseUrl: config.baseUrlOverride ? String(config.baseUrlOverride) : undefined,
             query,
             headers,
             hasBody: body !== undefined,
-            retries: config.retries ?? 0,
-            retryOn: config.retryOn ?? [],
+            retries: Math.trunc(Number(config.retries)) || 0,
+            retryOn: [config.retryOn ?? []].flat().map(Number),
             isAuthorized: true,
         };
-        const response = await host.request(meta, body, config.responseType === 'arraybuffer' ? 2 : 0);
-        if (response.status >= 400) throw host.responseError(`${verb} ${config.endpoint}`, response);
+        const form = forms[config.responseType] ?? 0;
+        const response = await host.request(meta, body, form);
+        if (form === 2) {
+            host.need('bytes');
+            response.data = host.bytes.over(response.data);
+        }
+        if (response.status >= 400) throw host.responseError(`${verb} ${endpoint}`, response, config);
         return response;
-    };
-
-    host.fetch = async ({ url, method = 'GET', headers, body }) => {
-        const sent = headersOf(headers);
-        const content = bodyOf(body, sent);
-        const meta = {
-            method: String(method).toUpperCase(),
-            endpoint: String(url),
-            query: [],
-            headers: sent,
-            hasBody: content !== undefined,
-            retries: 0,
-            retryOn: [],
-            isAuthorized: false,
-        };
-        const response = await host.request(meta, content, 1);
-        return {
-            status: response.status,
-            ok: response.status >= 200 && response.status < 300,
-            headers: {
-                get: (name) => response.headers[String(name).toLowerCase()] ?? null,
-                has: (name) => String(name).toLowerCase() in response.headers,
-                entries: () => Object.entries(response.headers)[Symbol.iterator](),
-            },
-            text: async () => response.data,
-            json: async () => JSON.parse(response.data),
-        };
     };
 })

@@ -1,8 +1,15 @@
 (function (host) {
     'use strict';
 
-    const at = (value, path) =>
-        String(path).split('.').reduce((found, step) => (found === undefined || found === null ? undefined : found[step]), value);
+    /// The member at a path like `a.b[0].c`. Names with dots in them are found too: `@odata.nextLink`.
+    const at = (value, path) => {
+        const whole = String(path);
+        if (value === undefined || value === null || whole === '') return value;
+        if (typeof value === 'object' && whole in value) return value[whole];
+        const [, step, rest] = /^\[?([^.[\]]*)\]?\.?([\s\S]*)$/.exec(whole);
+        const found = value[step.replace(/^['"]|['"]$/g, '')];
+        return step.length < whole.length ? at(found, rest) : found;
+    };
 
     const kindOf = (value) => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'string' ? 'text' : typeof value);
 
@@ -30,17 +37,27 @@
 
     const isBlank = (value) => value === undefined || value === null || value === '' || value === false;
 
-    /// Remembers where the reading has been, so that a provider which sends us in a circle is noticed.
+    /// A number for what stands on a page, to tell pages apart.
+    const trace = (items) => {
+        const text = `${items.length}${JSON.stringify(items[0])}${JSON.stringify(items[items.length - 1])}`;
+        let number = 0;
+        for (let index = 0; index < text.length; index++) number = (Math.imul(number, 31) + text.charCodeAt(index)) | 0;
+        return number;
+    };
+
+    /// Remembers where the reading has been, so that a provider which sends us in a circle is noticed. A place may come
+    /// again with other items: some cursors name the whole reading, not a page of it.
     const path = (request) => {
-        const seen = new Set();
-        return (step, what) => {
+        const seen = new Map();
+        return (step, what, items) => {
             const key = String(step);
-            if (seen.has(key)) {
+            const page = trace(items);
+            if (seen.get(key) === page) {
                 throw new Error(`${request}: the provider repeated the ${what} ${JSON.stringify(key.slice(0, 200))}; the reading would never end.`);
             }
             // A bound on memory: a circle of more pages than this is not noticed.
             if (seen.size >= 10000) seen.clear();
-            seen.add(key);
+            seen.set(key, page);
         };
     };
 
@@ -52,6 +69,7 @@
             if (!rule.link_rel_in_response_header && !rule.link_in_response_header && !rule.link_path_in_response_body) {
                 throw new Error(`${request}: link pagination needs link_rel_in_response_header, link_in_response_header or link_path_in_response_body.`);
             }
+            let previous;
             const requestAt = (link, config) => {
                 const next = { ...config, endpoint: String(link) };
                 if (next.endpoint.startsWith('?')) next.endpoint = config.endpoint.split('?')[0] + next.endpoint;
@@ -65,8 +83,10 @@
                     : rule.link_in_response_header
                       ? response.headers[rule.link_in_response_header.toLowerCase()]
                       : at(response.data, rule.link_path_in_response_body);
-                if (isBlank(link)) return undefined;
-                visit(link, 'link');
+                // The last page of some providers names itself.
+                if (isBlank(link) || (link === previous && !rule.strict)) return undefined;
+                visit(link, 'link', items);
+                previous = link;
                 return { config: requestAt(link, config), parameter: link };
             };
             return { next, at: requestAt };
@@ -82,7 +102,7 @@
                 const cursor = at(response.data, rule.cursor_path_in_response);
                 const isUsable = typeof cursor === 'number' || (typeof cursor === 'string' && cursor.trim() !== '');
                 if (items.length === 0 || !isUsable) return undefined;
-                visit(cursor, 'cursor');
+                visit(cursor, 'cursor', items);
                 return { config: requestAt(cursor, config), parameter: cursor };
             };
             return { next, at: requestAt };
@@ -99,7 +119,7 @@
             };
             const next = (response, items, config) => {
                 if (items.length === 0 || (rule.limit && items.length < Number(rule.limit))) return undefined;
-                const page = items.length + JSON.stringify(items[0]) + JSON.stringify(items[items.length - 1]);
+                const page = trace(items);
                 if (page === previous) {
                     throw new Error(`${request}: the provider answered the same page again at ${rule.offset_name_in_request} ${offset}; the reading would never end.`);
                 }
@@ -129,6 +149,7 @@
     host.itemsOf = itemsOf;
 
     host.paginate = async function* (config) {
+        if (typeof config !== 'object' || config === null) throw new TypeError('paginate needs an object with an "endpoint".');
         const rule = { ...host.settings.properties.paginate, ...config.paginate };
         const method = String(config.method ?? 'GET').toUpperCase();
         const request = `${method} ${config.endpoint}`;
@@ -140,11 +161,18 @@
         const set = (current, name, value) => {
             const next = { ...current };
             if (isInBody) {
-                next.data = { ...current.data };
+                const isText = typeof current.data === 'string' && /^\s*\{/.test(current.data);
+                if (host.isURLSearchParams(current.data)) {
+                    next.data = new URLSearchParams(current.data);
+                    next.data.set(name, value);
+                    return next;
+                }
+                next.data = isText ? JSON.parse(current.data) : { ...current.data };
                 put(next.data, name, value);
+                if (isText) next.data = JSON.stringify(next.data);
             } else {
                 const kept = current.params;
-                next.params = typeof kept === 'string' || kept instanceof URLSearchParams
+                next.params = typeof kept === 'string' || host.isURLSearchParams(kept)
                     ? Object.fromEntries(host.pairs(kept)) : { ...kept };
                 next.params[name] = value;
             }
@@ -156,9 +184,12 @@
             first.config = set(first.config, rule.limit_name_in_request, rule.limit);
         }
         const following = make(rule, first, request, set);
+        // A sync works on a page while the next one is under way. An action may want no more than the first: it asks for
+        // what it wants.
+        const readsAhead = host.settings.kind === 'sync';
         const send = (current) => {
             const answer = host.send(current);
-            // The next page is under way before it is wanted: its failure counts when it is asked for.
+            // Its failure counts when the page is asked for.
             answer.catch(() => {});
             return answer;
         };
@@ -178,12 +209,13 @@
                 failure = error;
             }
             if (next !== undefined) current = next.config;
-            pending = next === undefined ? undefined : send(current);
+            pending = next === undefined || !readsAhead ? undefined : send(current);
             if (config.paginate?.on_page) {
                 await config.paginate.on_page({ nextPageParam: next?.parameter, response });
             }
-            if (items.length > 0 || pending !== undefined) yield items;
+            if (items.length > 0 || next !== undefined) yield items;
             if (failure !== undefined) throw failure;
+            if (next !== undefined) pending ??= send(current);
         }
     };
 })

@@ -31,6 +31,7 @@
     /// Hands over records as lines, id and document in turn: the one time that they are printed.
     /// @param checkpoint covers these records and is saved after them; undefined leaves it as it is
     host.hand = async (kind, list, model, checkpoint) => {
+        if (list === undefined || list === null) list = [];
         if (!Array.isArray(list)) throw new TypeError(`${model}: expected a list of records, got ${typeof list}`);
         if (typeof model !== 'string' || model === '') throw new TypeError('The name of a model is missing.');
         if (list.length === 0 && checkpoint === undefined) return true;

@@ -1,5 +1,5 @@
-// URL and URLSearchParams after the WHATWG standard, without IDNA: a host with letters outside ASCII is refused.
-(function () {
+// URL and URLSearchParams after the WHATWG standard. Of IDNA's tables it knows what Unicode's normal form says.
+(function (host) {
     'use strict';
     const encoder = new TextEncoder();
     const decoder = new TextDecoder();
@@ -58,7 +58,7 @@
                         this.#list.push(entry.map(String));
                     }
                 } else for (const name of Object.keys(source)) this.#list.push([name, String(source[name])]);
-            } else this.#list = parseForm(String(source).replace(/^\?/, ''));
+            } else if (source !== null) this.#list = parseForm(String(source).toWellFormed().replace(/^\?/, ''));
         }
 
         #changed() {
@@ -122,10 +122,6 @@
             for (const [, value] of this.#list) yield value;
         }
 
-        [Symbol.iterator]() {
-            return this.entries();
-        }
-
         toString() {
             return this.#list.map(([name, value]) => formEncode(name) + '=' + formEncode(value)).join('&');
         }
@@ -134,6 +130,9 @@
             return 'URLSearchParams';
         }
     }
+    Object.defineProperty(URLSearchParams.prototype, Symbol.iterator, {
+        value: URLSearchParams.prototype.entries, writable: true, configurable: true,
+    });
 
     const ports = { 'http:': '80', 'https:': '443', 'ws:': '80', 'wss:': '443', 'ftp:': '21', 'file:': '' };
     const isSpecial = (protocol) => Object.hasOwn(ports, protocol);
@@ -189,6 +188,50 @@
         return `[${words.slice(0, best.start).join(':')}::${words.slice(best.start + best.length).join(':')}]`;
     };
 
+    /// RFC 3492: letters outside ASCII as places and distances after what is ASCII.
+    const punycode = (label) => {
+        const points = [...label].map((letter) => letter.codePointAt(0));
+        const digit = (value) => String.fromCharCode(value < 26 ? value + 97 : value + 22);
+        let out = points.filter((point) => point < 128).map((point) => String.fromCharCode(point)).join('');
+        const basic = out.length;
+        let [done, point, delta, bias] = [basic, 128, 0, 72];
+        if (basic > 0) out += '-';
+        while (done < points.length) {
+            const next = Math.min(...points.filter((each) => each >= point));
+            delta += (next - point) * (done + 1);
+            point = next;
+            for (const each of points) {
+                if (each < point) delta++;
+                if (each !== point) continue;
+                let rest = delta;
+                for (let base = 36; ; base += 36) {
+                    const least = Math.min(Math.max(base - bias, 1), 26);
+                    if (rest < least) break;
+                    out += digit(least + ((rest - least) % (36 - least)));
+                    rest = Math.floor((rest - least) / (36 - least));
+                }
+                out += digit(rest);
+                delta = Math.floor(delta / (done === basic ? 700 : 2));
+                delta += Math.floor(delta / (done + 1));
+                let step = 0;
+                for (; delta > 455; step += 36) delta = Math.floor(delta / 35);
+                bias = step + Math.floor((36 * delta) / (delta + 38));
+                delta = 0;
+                done++;
+            }
+            delta++;
+            point++;
+        }
+        return out;
+    };
+
+    const toASCII = (host) => {
+        const lower = host.toLowerCase();
+        if (/^[\0-\x7f]*$/.test(lower)) return lower;
+        const labels = lower.normalize('NFKC').toLowerCase().normalize('NFKC').replace(/[\u3002\uff0e\uff61]/g, '.').replace(/\u00ad/g, '').split('.');
+        return labels.map((label) => (/^[\0-\x7f]*$/.test(label) ? label : 'xn--' + punycode(label))).join('.');
+    };
+
     const parseHost = (text, protocol, whole) => {
         if (text.startsWith('[')) {
             if (!text.endsWith(']')) fail(whole);
@@ -198,8 +241,7 @@
             if (/[\0\t\n\r #/<>?@[\\\]^|]/.test(text)) fail(whole);
             return encode(text, /^[\x20-\x7e]$/);
         }
-        const host = decode(text).toLowerCase();
-        // Letters outside ASCII would need IDNA's tables.
+        const host = toASCII(decode(text));
         if (host === '' || /[^\x21-\x7e]|[#/:<>?@[\\\]^|%]/.test(host)) fail(whole);
         const parts = host.split('.');
         if (parts.length > 1 && parts[parts.length - 1] === '') parts.pop();
@@ -443,9 +485,10 @@
         }
 
         set search(value) {
-            const text = String(value).replace(/^\?/, '').replace(/[\t\n\r]/g, '');
+            const given = String(value).toWellFormed();
+            const text = given.replace(/^\?/, '').replace(/[\t\n\r]/g, '');
             const isSafe = isSpecial(this.#record.protocol) ? specialQuerySafe : querySafe;
-            this.#record.query = text === '' ? null : encode(text, isSafe);
+            this.#record.query = given === '' ? null : encode(text, isSafe);
             this.#refresh();
         }
 
@@ -475,7 +518,45 @@
         }
     }
 
-    for (const [name, value] of Object.entries({ URL, URLSearchParams })) {
-        Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
-    }
+    host.isURLSearchParams = (value) => value instanceof URLSearchParams;
+    host.provide({ URL, URLSearchParams });
+
+    const query = (text) => {
+        const members = Object.create(null);
+        for (const [name, value] of parseForm(text)) {
+            members[name] = name in members ? [members[name], value].flat() : value;
+        }
+        return members;
+    };
+    /// Node's older interface, as far as the parts of a URL go.
+    const legacy = (text, parsesQuery = false) => {
+        const names = ['protocol', 'slashes', 'auth', 'host', 'port', 'hostname', 'hash', 'search', 'query', 'pathname', 'path', 'href'];
+        const parts = Object.fromEntries(names.map((name) => [name, null]));
+        const url = URL.parse(text);
+        const relative = url ?? URL.parse(text, 'http://relative.invalid');
+        if (url !== null) {
+            const auth = url.username === '' ? null : decode(url.username + (url.password === '' ? '' : ':' + url.password));
+            Object.assign(parts, { protocol: url.protocol, slashes: url.href.startsWith(url.protocol + '//') || null, auth, host: url.host, port: url.port || null, hostname: url.hostname });
+        }
+        if (relative === null) return parts;
+        const pathname = url !== null || /^[/\\]/.test(text) ? relative.pathname : relative.pathname.slice(1);
+        Object.assign(parts, { hash: relative.hash || null, search: relative.search || (parsesQuery ? '' : null), pathname: pathname || null });
+        parts.query = parsesQuery ? query(relative.search.slice(1)) : relative.search === '' ? null : relative.search.slice(1);
+        parts.path = pathname + relative.search || null;
+        parts.href = url !== null ? url.href : pathname + relative.search + relative.hash;
+        return parts;
+    };
+    const format = (value) => {
+        if (typeof value === 'string' || value instanceof URL) return String(value);
+        const { protocol, auth, hash, pathname = '', port } = value;
+        const hostname = value.hostname && value.hostname + (port ? ':' + port : '');
+        const host = value.host ?? hostname;
+        const scheme = protocol ? protocol.replace(/:?$/, ':') : '';
+        const slashes = value.slashes || (isSpecial(scheme) && host) ? '//' : '';
+        const search = value.search ?? (value.query ? '?' + (typeof value.query === 'string' ? value.query : String(new URLSearchParams(value.query)).replaceAll('+', '%20')) : '');
+        return scheme + slashes + (auth ? encodeURIComponent(auth).replace('%3A', ':') + '@' : '') + (host ?? '')
+            + (host && pathname && pathname[0] !== '/' ? '/' : '') + pathname
+            + (search && search[0] !== '?' ? '?' : '') + (search ?? '') + (hash ? hash.replace(/^#?/, '#') : '');
+    };
+    host.urlModule = { URL, URLSearchParams, parse: legacy, format, resolve: (from, to) => new URL(to, from).href };
 })
