@@ -2,6 +2,7 @@
 (function (host) {
     'use strict';
     const { properties } = host.settings;
+    if (properties.now !== undefined) host.freeze(Date.parse(properties.now));
     const call = (name, ...args) => {
         while (args.length > 0 && args[args.length - 1] === undefined) args.pop();
         return host.call(name, args.map((value) => (value === undefined ? null : value)));

@@ -1,5 +1,5 @@
 // What JavaScript programs expect around the language. Takes away what is risky.
-(function (host, native) {
+(function (host) {
     'use strict';
     // Deleting them would cost more: the engine would make every constructor that it has put off.
     for (const name of ['WebAssembly', 'Atomics', 'SharedArrayBuffer']) Object.defineProperty(globalThis, name, { value: undefined });
@@ -41,7 +41,7 @@
     promise('url', ['URL', 'URLSearchParams']);
 
     /// A dryrun may stop the clock.
-    const freeze = (now) => {
+    host.freeze = (now) => {
         const Clock = Date;
         const Frozen = function Date(...args) {
             if (new.target === undefined) return new Clock(now).toString();
@@ -57,7 +57,6 @@
     };
     const clock = Date.now;
     const timeOrigin = clock();
-    if (host.settings.properties.now !== undefined) freeze(Date.parse(host.settings.properties.now));
 
     /// The end of a turn, and the timers that fire then.
     host.fire = (id) => (id === 0 ? host.lastTurn() : host.fireTimer(id));
