@@ -59,7 +59,11 @@ extension HostFunctions {
     private static let random: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, _ in
         answer(context, count, arguments) { script, arguments in
             var generator = SystemRandomNumberGenerator()
-            let bytes = (0..<arguments.number(0)).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+            var word: UInt64 = 0
+            let bytes = (0..<arguments.number(0)).map { index in
+                word = index % 8 == 0 ? generator.next() : word >> 8
+                return UInt8(truncatingIfNeeded: word)
+            }
             return bytes.withUnsafeBytes { script.bytesValue($0) }
         }
     }

@@ -157,6 +157,10 @@ struct PaginationTests {
             [#"{"a":{"b":[{"id":1}]},"pages":[{"next":7}]}"#, #"{"a":{"b":[{"id":2}]},"pages":[{"next":null}]}"#],
             ["/x?q=1", "/x?q=1&c=7"]
         ),
+        (
+            "{ type: 'link', link_path_in_response_body: 'next', response_path: 'list' }",
+            [#"{"list":[{"id":1}],"next":"?p=2&r=3"}"#, #"{"list":[{"id":2}],"next":""}"#], ["/x?q=1", "/x?p=2&r=3"]
+        ),
         // Ends.
         (
             "{ type: 'cursor', cursor_path_in_response: 'next', cursor_name_in_request: 'c', response_path: 'list' }",
