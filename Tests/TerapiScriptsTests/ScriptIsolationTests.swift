@@ -21,8 +21,9 @@ struct ScriptIsolationTests {
         const note = (value) => {
             if (!isOn) return;
             isOn = false;
-            if (isNative(value) || isHost(value)) heard.push(typeof value);
-            if (Array.isArray(value)) for (let i = 0; i < value.length; i++) if (isNative(value[i])) heard.push('inside');
+            const isOurs = (each) => isNative(each) || isHost(each);
+            if (isOurs(value)) heard.push(typeof value);
+            if (Array.isArray(value)) for (let i = 0; i < value.length; i++) if (isOurs(value[i])) heard.push('inside');
             isOn = true;
         };
         const places = [
