@@ -54,8 +54,8 @@ public struct TerapiError: Error, Sendable {
         // Scripts
         case scriptError = "script_error"
         case scriptLimitExceeded = "script_limit_exceeded"
-        /// The process that ran the script ended, through no fault of this run that is known.
-        case scriptHostEnded = "script_host_ended"
+        /// The process of a run ended because of another run, or from outside. The run itself did nothing wrong.
+        case scriptHostLost = "script_host_lost"
         case scriptOutputTooLarge = "script_output_too_large"
         case scriptHTTPError = "script_http_error"
         case actionScriptFailure = "action_script_failure"

@@ -5,12 +5,15 @@ import TerapiCore
 final class ActionFunctions: ScriptFunctions {
     /// Answers of the provider that a script may fail with are remembered up to this number.
     private static let maxFailures = 16
+    private static let maxRefusals = 1_000
     /// As much of the provider's answer as an error carries on.
     private static let maxBodyBytes = 65_536
 
     private struct State {
         var checkpoint: (value: JSONValue?, version: Int64)?
         var failures: [(request: String, response: ScriptResponse)] = []
+        /// What calls have thrown: scripts may let it pass as it is.
+        var refusals: Set<String> = []
     }
 
     let common: ConnectionFunctions
@@ -25,7 +28,7 @@ final class ActionFunctions: ScriptFunctions {
     }
 
     func send(_ request: ScriptRequest) async throws -> ScriptResponse {
-        let response = try await common.send(request)
+        let response = try await noting { try await common.send(request) }
         if response.status >= 400 {
             state.withLock { state in
                 if state.failures.count >= Self.maxFailures { state.failures.removeFirst() }
@@ -36,14 +39,37 @@ final class ActionFunctions: ScriptFunctions {
     }
 
     func change(_ change: ScriptRecordChange) async throws {
-        throw TerapiError(
-            .scriptError,
-            "Only a sync can save, update or delete records: batchSave, batchUpdate and batchDelete are not for "
-                + (place.kind == .action ? "actions." : "scripts of events.")
-        )
+        try await noting {
+            throw TerapiError(
+                .scriptError,
+                "Only a sync can save, update or delete records: batchSave, batchUpdate and batchDelete are not for "
+                    + (place.kind == .action ? "actions." : "scripts of events.")
+            )
+        }
     }
 
     func call(_ name: String, arguments: [JSONValue]) async throws -> JSONValue {
+        try await noting { try await answer(name, arguments) }
+    }
+
+    /// Whether an error with which the script ended is one that a call of its own had thrown.
+    func hasThrown(_ error: TerapiError) -> Bool {
+        state.withLock { $0.refusals.contains(error.message) }
+    }
+
+    private func noting<Result>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch let error as TerapiError {
+            state.withLock { state in
+                if state.refusals.count >= Self.maxRefusals { state.refusals = [] }
+                state.refusals.insert(error.message)
+            }
+            throw error
+        }
+    }
+
+    private func answer(_ name: String, _ arguments: [JSONValue]) async throws -> JSONValue {
         switch name {
         case "getCheckpoint": return try await checkpoint().value ?? .null
         case "saveCheckpoint":

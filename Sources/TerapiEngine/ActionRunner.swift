@@ -143,7 +143,7 @@ struct ActionRunner: Sendable {
             )
             do {
                 return (try await services.scripts.run(invocation, functions: functions), common.changedMetadata)
-            } catch let error as TerapiError where error.code == .scriptHostEnded {
+            } catch let error as TerapiError where Self.isCutOff(error, functions) {
                 guard !run.effects.hasSent else {
                     throw TerapiError(
                         .outcomeUnknown,
@@ -152,11 +152,21 @@ struct ActionRunner: Sendable {
                         cause: error
                     )
                 }
-                guard hosts < Self.maxHosts else { throw error }
+                // Who brings a process down himself would bring down the next one too.
+                guard error.code == .scriptHostLost, hosts < Self.maxHosts else { throw error }
                 run.log.write(.warn, "\(error.message) It had sent nothing that has an effect, and begins anew.")
             } catch let error as TerapiError {
                 throw shown(error, functions)
             }
+        }
+    }
+
+    /// Whether a script came to no end of its own. What a script throws has a payload, and what its calls throw is known.
+    private static func isCutOff(_ error: TerapiError, _ functions: ActionFunctions) -> Bool {
+        switch error.code {
+        case .scriptHostLost: true
+        case .scriptError: error.payload == nil && !functions.hasThrown(error)
+        default: false
         }
     }
 

@@ -108,7 +108,7 @@ struct ScriptRun: Sendable {
     }
 
     private var hostEnded: TerapiError {
-        TerapiError(.scriptHostEnded, "\(invocation.name) failed: the script host ended.")
+        TerapiError(.scriptHostLost, "\(invocation.name) failed: the script host ended.")
     }
 
     private func limitExceeded(_ limit: String) -> TerapiError {

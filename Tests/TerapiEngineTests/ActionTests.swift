@@ -357,7 +357,7 @@ struct ActionTests {
         fixture.scripts.answer("desk/create") { run in
             tries.increment()
             _ = try await run.get("/tickets")
-            if tries.count == 1 { throw ScriptRun.hostEnded }
+            if tries.count == 1 { throw ScriptRun.hostLost }
             return "done"
         }
 
@@ -365,19 +365,33 @@ struct ActionTests {
         #expect(tries.count == 2)
     }
 
-    @Test
-    func `does not repeat a run that has sent something when its process ends`() async throws {
+    @Test(arguments: [ScriptRun.hostLost, ScriptRun.hostCrashed])
+    func `does not repeat a run that has sent something when its process ends`(ending: TerapiError) async throws {
         let fixture = try await fixture()
         fixture.providers.answer { _, _ in ScriptResponse(status: 201, headers: [], body: []) }
         fixture.scripts.answer("desk/create") { run in
             try await run.post("/tickets")
-            throw ScriptRun.hostEnded
+            throw ending
         }
 
         let error = try await failure { _ = try await fixture.engine.actions.run(request(fixture)) }
 
         #expect(error.code == .outcomeUnknown)
         #expect(fixture.scripts.begun.count == 1)
+    }
+
+    @Test
+    func `knows the end of a run that its own call has brought about`() async throws {
+        let fixture = try await fixture()
+        fixture.providers.answer { _, _ in ScriptResponse(status: 201, headers: [], body: []) }
+        fixture.scripts.answer("desk/create") { run in
+            try await run.post("/tickets")
+            return try await run.call("saveCheckpoint", "no object")
+        }
+
+        let error = try await failure { _ = try await fixture.engine.actions.run(request(fixture)) }
+
+        #expect(error.code == .scriptError)
     }
 
     @Test
@@ -391,7 +405,7 @@ struct ActionTests {
         }
         fixture.scripts.answer("desk/outer") { run in
             try await run.call("triggerAction", "desk", "alice", "create")
-            throw ScriptRun.hostEnded
+            throw ScriptRun.hostLost
         }
 
         let error = try await failure { _ = try await fixture.engine.actions.run(request(fixture, name: "outer")) }

@@ -38,7 +38,7 @@ extension TerapiError {
             .scriptHTTPError, .outcomeUnknown:
             .init(code: 424, reasonPhrase: "Failed Dependency")
         case .storageUnavailable: .serviceUnavailable
-        case .scriptError, .scriptLimitExceeded, .scriptHostEnded, .actionScriptFailure, .invalidConfiguration,
+        case .scriptError, .scriptLimitExceeded, .scriptHostLost, .actionScriptFailure, .invalidConfiguration,
             .invalidDefinition, .dataFolderInUse, .serverError:
             .internalServerError
         }

@@ -91,5 +91,8 @@ struct ScriptRun: Sendable {
         )
     }
 
-    static let hostEnded = TerapiError(.scriptHostEnded, "The script host ended.")
+    /// What the script host throws when its process ends because of another run.
+    static let hostLost = TerapiError(.scriptHostLost, "The script host was lost.")
+    /// What it throws when the run brings the process down.
+    static let hostCrashed = TerapiError(.scriptError, "The script host crashed.")
 }
