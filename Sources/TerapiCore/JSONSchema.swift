@@ -11,15 +11,19 @@ public struct JSONSchema: Sendable {
     static let maxPatternText = 10_000
 
     private let root: JSONValue
+    private let allowsMoreMembers: Bool
     private let patterns = Patterns()
 
-    public init(_ document: JSONValue) {
+    /// - Parameter allowsMoreMembers: whether members that the schema excludes are let pass. zod drops what it does not
+    ///   know from what it reads, but prints for it that nothing else is allowed.
+    public init(_ document: JSONValue, allowsMoreMembers: Bool = false) {
         root = document
+        self.allowsMoreMembers = allowsMoreMembers
     }
 
     /// What is wrong with a value, each with the path that leads to it. Empty when it is valid.
     public func issues(with value: JSONValue) -> [TerapiError.Issue] {
-        var check = Check(root: root, patterns: patterns)
+        var check = Check(root: root, allowsMoreMembers: allowsMoreMembers, patterns: patterns)
         check.visit(value, root, [])
         return check.issues
     }
@@ -28,6 +32,7 @@ public struct JSONSchema: Sendable {
 /// One walk through a value along a schema.
 private struct Check {
     let root: JSONValue
+    let allowsMoreMembers: Bool
     let patterns: Patterns
     var depth = 0
     var issues: [TerapiError.Issue] = []
@@ -148,6 +153,7 @@ private struct Check {
             for property in matching { visit(value, property.value, place) }
             guard matching.isEmpty, let additional = schema["additionalProperties"] else { continue }
             if additional == .bool(false) {
+                if allowsMoreMembers { continue }
                 refuse(place, "unrecognized_keys", "Unknown field.")
             } else {
                 visit(value, additional, place)
@@ -190,7 +196,7 @@ private struct Check {
     }
 
     private func issues(with value: JSONValue, _ schema: JSONValue, _ path: [String]) -> [TerapiError.Issue] {
-        var check = Check(root: root, patterns: patterns, depth: depth)
+        var check = Check(root: root, allowsMoreMembers: allowsMoreMembers, patterns: patterns, depth: depth)
         check.visit(value, schema, path)
         return check.issues
     }

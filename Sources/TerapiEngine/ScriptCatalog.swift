@@ -64,7 +64,11 @@ public final class ScriptCatalog: Sendable {
 
     private static func grouped(_ definitions: ScriptDefinitions) -> Scripts {
         let actions = definitions.actions.map {
-            Action(definition: $0, input: $0.input.map(JSONSchema.init), output: $0.output.map(JSONSchema.init))
+            Action(
+                definition: $0,
+                input: $0.input.map { JSONSchema($0) },
+                output: $0.output.map { JSONSchema($0, allowsMoreMembers: true) }
+            )
         }
         return Scripts(
             syncs: grouped(definitions.syncs, by: \.integrationKey, name: \.name),

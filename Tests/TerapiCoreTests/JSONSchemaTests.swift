@@ -75,6 +75,16 @@ struct JSONSchemaTests {
         #expect(try issues(schema, #""text""#).isEmpty)
     }
 
+    @Test func `lets further members pass where it is to`() throws {
+        let document = try JSONReader.read(
+            #"{"anyOf":[{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}]}"#
+        )
+
+        #expect(JSONSchema(document, allowsMoreMembers: true).issues(with: ["a": "x", "b": 1]).isEmpty)
+        #expect(!JSONSchema(document, allowsMoreMembers: true).issues(with: ["a": 1]).isEmpty)
+        #expect(!JSONSchema(document).issues(with: ["a": "x", "b": 1]).isEmpty)
+    }
+
     @Test func `gives up after many mistakes`() throws {
         let values = "[" + Array(repeating: "1", count: 1_000).joined(separator: ",") + "]"
 
