@@ -174,7 +174,8 @@ struct ActionRunner: Sendable {
     private func shown(_ error: TerapiError, _ functions: ActionFunctions) -> TerapiError {
         guard error.code == .scriptError, let thrown = error.payload else { return error }
         var shown = error
-        if let upstream = functions.upstream(of: thrown["payload"]) {
+        let isActionError = thrown["type"]?.string == "action_script_runtime_error"
+        if !isActionError, let upstream = functions.upstream(of: thrown["payload"]) {
             shown.code = .scriptHTTPError
             shown.upstream = upstream
             shown.payload = thrown["payload"]
@@ -244,8 +245,10 @@ struct ActionRunner: Sendable {
             log.end(.failed, shown.messageWithIssues)
             throw shown
         } catch {
-            log.end(.failed, "It failed for a reason inside the server.")
-            throw error
+            let shown = TerapiError(.serverError, "It failed for a reason inside the server.", cause: error)
+            services.logger.error("An action failed.", metadata: ["error": "\(error)", "operation": "\(log.id)"])
+            log.end(.failed, shown.message)
+            throw shown
         }
     }
 }

@@ -191,6 +191,14 @@ struct ActionTests {
 
         let error = try await failure { _ = try await fixture.engine.actions.run(request(fixture)) }
 
+        fixture.scripts.answer("desk/create") { run in
+            try await run.post("/tickets")
+            throw ScriptRun.actionError(["request": "mine", "status": 422])
+        }
+        let own = try await failure { _ = try await fixture.engine.actions.run(request(fixture)) }
+
+        // What an ActionError says is the script's own, whatever it looks like.
+        #expect(own.code == .actionScriptFailure && own.upstream == nil)
         #expect(error.code == .scriptHTTPError)
         #expect(
             error.upstream == [
