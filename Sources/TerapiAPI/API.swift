@@ -15,6 +15,7 @@ public struct APIPorts: Sendable {
     public var connectFlow: any ConnectFlow
     public var credentials: any CredentialSource
     public var syncControl: any SyncControl
+    public var actionControl: any ActionControl
     public var clock: any WallClock
 
     public init(
@@ -27,6 +28,7 @@ public struct APIPorts: Sendable {
         connectFlow: any ConnectFlow,
         credentials: any CredentialSource,
         syncControl: any SyncControl,
+        actionControl: any ActionControl,
         clock: any WallClock
     ) {
         self.settings = settings
@@ -38,6 +40,7 @@ public struct APIPorts: Sendable {
         self.connectFlow = connectFlow
         self.credentials = credentials
         self.syncControl = syncControl
+        self.actionControl = actionControl
         self.clock = clock
     }
 }

@@ -19,7 +19,10 @@ extension API {
             settings: ports.settings, providers: ports.providers, publicURL: configuration.publicURL
         )
         let syncs = SyncRoutes(syncs: ports.syncControl)
-        let scripts = ScriptRoutes(settings: ports.settings, syncs: ports.syncControl)
+        let scripts = ScriptRoutes(
+            settings: ports.settings, syncs: ports.syncControl, actions: ports.actionControl
+        )
+        let actions = ActionRoutes(actions: ports.actionControl)
         let environment = EnvironmentRoutes(settings: ports.settings)
         let webhooks = WebhookEventRoutes(webhooks: ports.webhooks)
         let logs = LogRoutes(logs: ports.logs)
@@ -85,6 +88,9 @@ extension API {
             Route(.post, "/sync/pause", .key(.executeSyncs), syncs.pause),
             Route(.get, "/sync/status", .key(.readSyncs), query: true, syncs.status),
             Route(.put, "/sync/update-connection-frequency", .key(.updateSyncs), syncs.setFrequency),
+
+            Route(.post, "/action/trigger", .key(.executeActions), actions.trigger),
+            Route(.get, "/action/:actionId", .key(.executeActions), actions.result),
 
             Route(.get, "/environment", .key(.readSettings), environment.current),
             Route(.patch, "/environment", .key(.updateSettings), environment.update),

@@ -37,6 +37,7 @@ public struct EnvironmentSettings: Sendable, Equatable {
     public var sendsAuthCreation = true
     public var sendsAuthRefreshErrors = true
     public var sendsSyncErrors = true
+    public var sendsActionCompletions = true
     /// Origins that may learn a connect result when the connect session names none, such as `https://app.example.com`.
     public var defaultOrigins: [String] = []
 

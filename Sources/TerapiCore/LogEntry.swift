@@ -9,7 +9,12 @@ public struct LogOperation: Sendable, Equatable {
         case syncRequestReset = "sync:request_run_full"
         case syncPause = "sync:pause"
         case syncStart = "sync:unpause"
+        case actionRun = "action:run"
+        case postConnectionCreation = "events:post_connection_creation"
+        case preConnectionDeletion = "events:pre_connection_deletion"
+        case validateConnection = "events:validate_connection"
         case syncWebhook = "webhook:sync"
+        case actionWebhook = "webhook:async_action"
         case connectionWebhook = "webhook:connection_create"
     }
 

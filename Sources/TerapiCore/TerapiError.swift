@@ -54,6 +54,17 @@ public struct TerapiError: Error, Sendable {
         // Scripts
         case scriptError = "script_error"
         case scriptLimitExceeded = "script_limit_exceeded"
+        /// The process of a run ended because of another run, or from outside. The run itself did nothing wrong.
+        case scriptHostLost = "script_host_lost"
+        case scriptOutputTooLarge = "script_output_too_large"
+        case scriptHTTPError = "script_http_error"
+        case actionScriptFailure = "action_script_failure"
+        case invalidActionInput = "invalid_action_input"
+        case invalidActionOutput = "invalid_action_output"
+        /// A request that may have had an effect was sent, and nobody knows how the run would have gone on.
+        case outcomeUnknown = "outcome_unknown"
+        case idempotencyKeyReused = "idempotency_key_reused"
+        case idempotencyKeyInUse = "idempotency_key_in_use"
         case invalidSyncRecord = "invalid_sync_record"
         case staleRun = "stale_run"
 
@@ -85,6 +96,9 @@ public struct TerapiError: Error, Sendable {
     /// Further facts for the caller, shown under `payload`.
     public var payload: JSONValue?
 
+    /// The provider's answer that made a script fail, shown under `upstream`: `status`, `headers`, `body`.
+    public var upstream: JSONValue?
+
     /// How long to wait before asking again, in seconds; becomes `Retry-After`.
     public var retryAfterSeconds: Int?
 
@@ -96,6 +110,7 @@ public struct TerapiError: Error, Sendable {
         _ message: String,
         issues: [Issue] = [],
         payload: JSONValue? = nil,
+        upstream: JSONValue? = nil,
         retryAfterSeconds: Int? = nil,
         cause: (any Error)? = nil
     ) {
@@ -103,6 +118,7 @@ public struct TerapiError: Error, Sendable {
         self.message = message
         self.issues = issues
         self.payload = payload
+        self.upstream = upstream
         self.retryAfterSeconds = retryAfterSeconds
         self.cause = cause
     }

@@ -2,6 +2,7 @@
 public struct WebhookEvent: Sendable, Equatable {
     public enum Kind: String, Sendable {
         case sync, auth
+        case asyncAction = "async_action"
     }
 
     /// `msg_` and random characters: the same over all tries, so that a receiver can recognise a repetition.

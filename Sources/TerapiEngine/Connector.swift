@@ -7,8 +7,6 @@ public struct Connector: ConnectFlow {
     static let authorizationTime = Duration.seconds(600)
 
     let services: EngineServices
-    /// Without a slash at the end.
-    let publicURL: String
 
     // MARK: OAuth
 
@@ -32,7 +30,7 @@ public struct Connector: ConnectFlow {
         let browserSecret = Secret(hex(randomBytes(32)))
         let usesPKCE = provider.oauth2?.usesPKCE ?? true
         let verifier = usesPKCE ? Secret(Base64.url.encode(randomBytes(32))) : nil
-        let redirectURI = "\(publicURL)/oauth/callback/\(integration.key)"
+        let redirectURI = "\(services.publicURL)/oauth/callback/\(integration.key)"
         let url = try services.providers.authorizationURL(
             AuthorizationRequest(
                 integration: integration,
@@ -118,8 +116,13 @@ public struct Connector: ConnectFlow {
             if known == nil || known?.code == .serverError {
                 services.logger.error("An authorization failed.", metadata: ["error": "\(error)"])
             }
+            let type =
+                switch known?.code {
+                case .connectionTestFailed, .connectionValidationFailed: known?.code.rawValue
+                default: "token_err"
+                }
             outcome = .failure(
-                type: known?.code == .connectionTestFailed ? "connection_test_failed" : "token_err",
+                type: type ?? "token_err",
                 message: known?.message ?? "Something went wrong on our side. Please try again in a moment."
             )
         }
@@ -307,17 +310,24 @@ public struct Connector: ConnectFlow {
                     credentials: credentials
                 )
             )
-            let environment = try await services.settings.environment(connection.scope)
-            let now = services.clock.now
-            let composer = services.webhooks
             var connection = connection
             connection.integrationID = integration.id
             connection.provider = provider.name
+            if let metadata = try await validate(connection, credentials: credentials, integration: integration) {
+                connection.metadata = metadata
+            }
+            let environment = try await services.settings.environment(connection.scope)
+            let now = services.clock.now
+            let composer = services.webhooks
+            // What these scripts set up is there when the first sync runs: its syncs are made after them.
+            let hasScripts =
+                !services.catalog.onEvents(.postConnectionCreation, integrationKey: integration.key).isEmpty
+            let syncs = services.catalog.syncs(integrationKey: integration.key)
             let stored = try await services.connections.save(
                 connection,
                 replacing: replacing,
                 credentials: credentials,
-                syncs: services.catalog.definitions(integrationKey: integration.key),
+                syncs: hasScripts ? [] : syncs,
                 now: now
             ) { stored, isNew in
                 composer.authEvent(
@@ -328,6 +338,7 @@ public struct Connector: ConnectFlow {
                     now: now
                 )
             }
+            if hasScripts { await enqueueScripts(of: stored, elseMaking: syncs) }
             services.syncWakeUp.ring()
             services.webhookWakeUp.ring()
             log.end(.success, "The connection was made.")
@@ -336,6 +347,107 @@ public struct Connector: ConnectFlow {
             log.end(.failed, (error as? TerapiError)?.message ?? "The connection could not be stored.")
             throw error
         }
+    }
+
+    // MARK: Scripts of events
+
+    /// Asks the integration's own scripts whether a connection is good, before anything of it is stored.
+    /// - Returns: its metadata, if they have changed it.
+    /// - Throws: `TerapiError(.connectionValidationFailed)` with what the script threw.
+    private func validate(
+        _ connection: Connection,
+        credentials: Credentials,
+        integration: Integration
+    ) async throws -> JSONObject? {
+        let scripts = services.catalog.onEvents(.validateConnection, integrationKey: integration.key)
+        guard !scripts.isEmpty else { return nil }
+        var candidate = connection
+        // Pauses that a provider asks for are kept by row; no row is below zero.
+        candidate.id = -Int64.random(in: 1...Int64.max)
+        if candidate.metadata == nil {
+            candidate.metadata = try await services.connections.connection(
+                connection.connectionID,
+                integrationKey: integration.key,
+                in: connection.scope
+            )?.metadata
+        }
+        var changed: JSONObject?
+        for script in scripts {
+            do {
+                let metadata = try await ActionRunner(services: services).run(
+                    script,
+                    connection: candidate,
+                    integration: integration,
+                    credentials: credentials
+                )
+                if let metadata {
+                    candidate.metadata = metadata
+                    changed = metadata
+                }
+            } catch let error as TerapiError {
+                throw TerapiError(
+                    .connectionValidationFailed,
+                    error.payload?["message"]?.string ?? error.message,
+                    payload: error.code == .actionScriptFailure ? error.payload : nil,
+                    cause: error
+                )
+            }
+        }
+        return changed
+    }
+
+    private func enqueueScripts(of connection: Connection, elseMaking syncs: [SyncDefinition]) async {
+        let now = services.clock.now
+        let run = ActionRun(
+            scope: connection.scope,
+            connectionID: connection.id,
+            kind: .event,
+            name: OnEventDefinition.Event.postConnectionCreation.rawValue,
+            state: .waiting,
+            createdAt: now
+        )
+        do {
+            _ = try await services.actions.beginAction(run, key: nil, owner: services.bootID, now: now)
+            services.actionWakeUp.ring()
+        } catch {
+            services.logger.error(
+                "The scripts of a new connection could not be queued.", metadata: ["error": "\(error)"])
+            // Without them is better than never. The next start makes the syncs if this fails too.
+            try? await services.syncs.addSyncs(syncs, to: connection.id, now: now)
+        }
+    }
+
+    public func deleteConnection(
+        _ connectionID: String,
+        integrationKey: String,
+        in scope: EnvironmentScope
+    ) async throws -> Bool {
+        let scripts = services.catalog.onEvents(.preConnectionDeletion, integrationKey: integrationKey)
+        if !scripts.isEmpty {
+            guard let integration = try await services.settings.integration(key: integrationKey, in: scope),
+                let connection = try await services.connections.connection(
+                    connectionID,
+                    integrationKey: integrationKey,
+                    in: scope
+                )
+            else { return false }
+            for script in scripts {
+                do {
+                    _ = try await ActionRunner(services: services).run(
+                        script,
+                        connection: connection,
+                        integration: integration
+                    )
+                } catch is TerapiError {
+                    // Its operation in the logs tells of it. Who wants a connection gone gets it gone.
+                }
+            }
+        }
+        return try await services.connections.deleteConnection(
+            connectionID,
+            integrationKey: integrationKey,
+            in: scope
+        )
     }
 
     // MARK: Checks

@@ -4,10 +4,15 @@ public import TerapiCore
 
 /// Everything that works in the background, put together.
 public struct Engine: Sendable {
+    /// How many actions with waiting callers run at once in each environment.
+    static let maxActions = 500
+
     public let connector: Connector
     public let credentials: TokenRefresher
     public let syncs: SyncController
     public let syncWorker: SyncWorker
+    public let actions: ActionController
+    public let actionWorker: ActionWorker
     public let webhookSender: WebhookSender
     public let credentialRefresher: CredentialRefresher
 
@@ -19,12 +24,13 @@ public struct Engine: Sendable {
         connections: any ConnectionStorage,
         records: any RecordStorage,
         syncs: any SyncStorage,
+        actions: any ActionStorage,
         deliveries: any WebhookStorage,
         providers: any ProviderAPI,
         scripts: any ScriptRuntime,
         client: any OutboundClient,
         spool: RefreshSpool,
-        catalog: SyncCatalog,
+        catalog: ScriptCatalog,
         log: any LogSink,
         clock: any WallClock,
         logger: Logger,
@@ -51,6 +57,7 @@ public struct Engine: Sendable {
             connections: connections,
             records: records,
             syncs: syncs,
+            actions: actions,
             deliveries: deliveries,
             providers: providers,
             scripts: scripts,
@@ -58,30 +65,39 @@ public struct Engine: Sendable {
             log: log,
             clock: clock,
             logger: logger,
+            publicURL: publicURL,
             bootID: bootID,
             catalog: catalog,
             credentials: refresher,
             webhooks: composer,
             gate: ConnectionGate(clock: clock),
+            locks: ScriptLocks(clock: clock),
             syncWakeUp: WakeUp(),
+            actionWakeUp: WakeUp(),
             webhookWakeUp: webhookWakeUp
         )
         credentials = refresher
-        connector = Connector(services: services, publicURL: publicURL)
+        connector = Connector(services: services)
         self.syncs = SyncController(services: services)
         syncWorker = SyncWorker(services: services, maxRuns: maxRuns)
+        self.actions = ActionController(
+            services: services,
+            admission: Admission(limit: Self.maxActions, patience: .seconds(30), clock: clock)
+        )
+        actionWorker = ActionWorker(services: services)
         webhookSender = WebhookSender(services: services)
         credentialRefresher = CredentialRefresher(services: services)
     }
 
     /// The parts that run as long as the server does.
     public var parts: [any Service] {
-        [syncWorker, webhookSender, credentialRefresher]
+        [syncWorker, actionWorker, webhookSender, credentialRefresher]
     }
 
     /// Settles what the last process left behind; before the server is ready.
     public func prepare() async throws {
         try await credentials.replaySpool()
         try await webhookSender.recover()
+        try await actionWorker.recover()
     }
 }

@@ -7,6 +7,7 @@ struct EngineServices: Sendable {
     let connections: any ConnectionStorage
     let records: any RecordStorage
     let syncs: any SyncStorage
+    let actions: any ActionStorage
     let deliveries: any WebhookStorage
     let providers: any ProviderAPI
     let scripts: any ScriptRuntime
@@ -14,14 +15,18 @@ struct EngineServices: Sendable {
     let log: any LogSink
     let clock: any WallClock
     let logger: Logger
+    /// Where browsers and providers reach the server, without a slash at the end.
+    let publicURL: String
 
     /// Random per boot: what a process of another boot holds is known to be nobody's.
     let bootID: String
 
-    let catalog: SyncCatalog
+    let catalog: ScriptCatalog
     let credentials: any CredentialSource
     let webhooks: WebhookComposer
     let gate: ConnectionGate
+    let locks: ScriptLocks
     let syncWakeUp: WakeUp
+    let actionWakeUp: WakeUp
     let webhookWakeUp: WakeUp
 }

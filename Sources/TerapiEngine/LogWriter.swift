@@ -12,6 +12,8 @@ public final class LogWriter: LogSink, Service {
 
     private struct Queue {
         var operations: [LogOperation] = []
+        /// Where each operation stands: one that begins and ends within an interval is written once.
+        var places: [String: Int] = [:]
         var messages: [LogMessage] = []
         var dropped = 0
 
@@ -31,7 +33,14 @@ public final class LogWriter: LogSink, Service {
     }
 
     public func record(_ operation: LogOperation) {
-        append { $0.operations.append(operation) }
+        append { queue in
+            if let place = queue.places[operation.id] {
+                queue.operations[place] = operation
+            } else {
+                queue.places[operation.id] = queue.operations.count
+                queue.operations.append(operation)
+            }
+        }
     }
 
     public func record(_ message: LogMessage) {

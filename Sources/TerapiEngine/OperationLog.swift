@@ -41,6 +41,16 @@ final class OperationLog: Sendable {
         Self.redact(text, state.withLock { $0.secrets })
     }
 
+    /// An error without the values that are hidden.
+    func redacted(_ error: TerapiError) -> TerapiError {
+        let secrets = state.withLock { $0.secrets }
+        var shown = error
+        shown.message = Self.redact(error.message, secrets)
+        shown.payload = error.payload.map { Self.redact($0, secrets) }
+        shown.upstream = error.upstream.map { Self.redact($0, secrets) }
+        return shown
+    }
+
     func write(_ level: LogMessage.Level, _ message: String, meta: JSONObject = [:], isFromScript: Bool = false) {
         let (isKept, secrets) = state.withLock { state in
             guard isFromScript else { return (true, state.secrets) }

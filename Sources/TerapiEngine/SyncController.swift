@@ -5,7 +5,7 @@ public struct SyncController: SyncControl {
     let services: EngineServices
 
     public func definitions(integrationKey: String) -> [SyncDefinition] {
-        services.catalog.definitions(integrationKey: integrationKey)
+        services.catalog.syncs(integrationKey: integrationKey)
     }
 
     public func trigger(
@@ -48,7 +48,7 @@ public struct SyncController: SyncControl {
         guard let (sync, _) = try await select(selection).first else {
             throw TerapiError(.unknownSync, "There is no such sync on this connection.")
         }
-        let definition = services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)
+        let definition = services.catalog.sync(named: sync.name, integrationKey: sync.integrationKey)
         let current = frequency ?? definition?.frequency ?? .daily
         let lastStart = try await services.syncs.latestRun(syncID: sync.id)?.startedAt
         let next = lastStart.map { max($0 + current.interval, services.clock.now) }
@@ -138,7 +138,7 @@ public struct SyncController: SyncControl {
     }
 
     private func streams(_ sync: Sync) -> [RecordStream] {
-        let models = services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)?.models ?? []
+        let models = services.catalog.sync(named: sync.name, integrationKey: sync.integrationKey)?.models ?? []
         return models.map { RecordStream(connectionID: sync.connectionID, model: $0, variant: sync.variant) }
     }
 

@@ -64,7 +64,7 @@ struct SyncRunner: Sendable {
     private func execute(_ sync: Sync, _ run: SyncRun, connection: Connection, log: OperationLog) async throws {
         guard
             let integration = try await services.settings.integration(key: connection.integrationKey, in: sync.scope),
-            let definition = services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)
+            let definition = services.catalog.sync(named: sync.name, integrationKey: sync.integrationKey)
         else {
             let message = "The sync is not defined any more. Its definition is looked for again in 15 minutes."
             try await end(sync, run, status: .cancelled, error: message, connection: connection)
@@ -108,18 +108,18 @@ struct SyncRunner: Sendable {
         let functions = SyncRunFunctions(
             context: context,
             batcher: batcher,
-            client: ConnectionClient(
-                connection: context.connection,
-                integration: context.integration,
-                providers: services.providers,
-                credentials: services.credentials,
-                gate: services.gate,
-                clock: services.clock,
-                log: log
+            common: ConnectionFunctions(
+                ConnectionFunctions.Run(
+                    connection: context.connection,
+                    integration: context.integration,
+                    credentials: services.credentials,
+                    log: log
+                ),
+                services: services
             ),
-            services: services,
-            log: log
+            records: services.records
         )
+        defer { services.locks.releaseAll(of: log.id) }
         let invocation = ScriptInvocation(
             environmentID: context.connection.scope.environmentID,
             kind: .sync,
@@ -163,16 +163,11 @@ struct SyncRunner: Sendable {
     }
 
     private func properties(_ context: SyncRunContext) -> JSONObject {
-        [
-            "connectionId": .string(context.connection.connectionID),
-            "providerConfigKey": .string(context.connection.integrationKey),
-            "provider": .string(context.connection.provider),
+        ConnectionFunctions.properties(of: context.connection, providers: services.providers).merging([
             "lastSyncDate": JSONValue(context.sync.lastSyncAt),
             "variant": .string(context.sync.variant),
             "models": JSONValue(context.definition.models),
-            "paginate": services.providers.provider(context.connection.provider)?.proxy.paginate.map(JSONValue.object)
-                ?? .null,
-        ]
+        ])
     }
 
     private func fail(_ context: SyncRunContext, error: any Error, log: OperationLog) async throws {
@@ -231,7 +226,7 @@ struct SyncRunner: Sendable {
                 for: stored,
                 of: sync,
                 connection: connection,
-                models: services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey)?.models
+                models: services.catalog.sync(named: sync.name, integrationKey: sync.integrationKey)?.models
                     ?? [],
                 status: status,
                 error: error,
@@ -275,7 +270,7 @@ struct SyncRunner: Sendable {
         now: Timestamp
     ) -> Timestamp {
         if status == .abandoned { return now }
-        guard services.catalog.definition(named: sync.name, integrationKey: sync.integrationKey) != nil else {
+        guard services.catalog.sync(named: sync.name, integrationKey: sync.integrationKey) != nil else {
             // A file with a mistake in it may be on its way to be mended.
             return now + .seconds(900)
         }

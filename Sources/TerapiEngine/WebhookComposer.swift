@@ -118,6 +118,27 @@ struct WebhookComposer: Sendable {
         )
     }
 
+    /// What tells that an action in the queue has ended, however it ended.
+    func actionEvent(_ run: ActionRun, connection: Connection, now: Timestamp) async throws -> WebhookEvent? {
+        let settings = try await settings.environment(connection.scope).settings
+        guard settings.sendsActionCompletions else { return nil }
+        let body: JSONValue = [
+            "from": "terapi",
+            "type": "async_action",
+            "connectionId": .string(connection.connectionID),
+            "providerConfigKey": .string(connection.integrationKey),
+            "payload": ["id": .string(run.id), "statusUrl": .string("/action/\(run.id)")],
+        ]
+        return WebhookEvent(
+            scope: connection.scope,
+            connectionID: connection.id,
+            kind: .asyncAction,
+            body: body.encoded(sortedKeys: true),
+            urls: urls(connection: connection, settings: settings),
+            createdAt: now
+        )
+    }
+
     private func urls(connection: Connection, settings: EnvironmentSettings) -> [String] {
         if let override = connection.webhookURLOverride { return [override] }
         return [settings.primaryWebhookURL, settings.secondaryWebhookURL].compactMap(\.self)

@@ -12,7 +12,7 @@ public struct WebhookSender: Service {
     static let maxPerURL = 10
 
     let services: EngineServices
-    private let busy = BusyURLs()
+    private let busy = Busy<String>()
 
     init(services: EngineServices) {
         self.services = services
@@ -171,7 +171,7 @@ public struct WebhookSender: Service {
             LogOperation(
                 id: "\(delivery.event.id)-\(delivery.id)",
                 scope: delivery.event.scope,
-                kind: delivery.event.kind == .sync ? .syncWebhook : .connectionWebhook,
+                kind: delivery.event.kind.logKind,
                 message: "Webhook \(delivery.event.id)",
                 createdAt: delivery.event.createdAt
             ),
@@ -188,21 +188,12 @@ public struct WebhookSender: Service {
     }
 }
 
-/// How many tries are at work, per URL.
-private final class BusyURLs: Sendable {
-    private let state = Mutex<[String: Int]>([:])
-
-    var counts: [String: Int] { state.withLock { $0 } }
-    var total: Int { state.withLock { $0.values.reduce(0, +) } }
-
-    func take(_ url: String) {
-        state.withLock { $0[url, default: 0] += 1 }
-    }
-
-    func free(_ url: String) {
-        state.withLock { counts in
-            let rest = (counts[url] ?? 1) - 1
-            counts[url] = rest > 0 ? rest : nil
+extension WebhookEvent.Kind {
+    fileprivate var logKind: LogOperation.Kind {
+        switch self {
+        case .sync: .syncWebhook
+        case .auth: .connectionWebhook
+        case .asyncAction: .actionWebhook
         }
     }
 }

@@ -108,7 +108,7 @@ struct ScriptRun: Sendable {
     }
 
     private var hostEnded: TerapiError {
-        TerapiError(.scriptError, "\(invocation.name) failed: the script host ended.")
+        TerapiError(.scriptHostLost, "\(invocation.name) failed: the script host ended.")
     }
 
     private func limitExceeded(_ limit: String) -> TerapiError {
@@ -118,7 +118,8 @@ struct ScriptRun: Sendable {
             case "output": "it returned more than \(limits.maxOutputBytes >> 10) KB (the limit of output)"
             default: "it computed for more than \(limits.turn) without a pause (the limit of CPU time)"
             }
-        return TerapiError(.scriptLimitExceeded, "\(invocation.name) was stopped: \(text).")
+        let code: TerapiError.Code = limit == "output" ? .scriptOutputTooLarge : .scriptLimitExceeded
+        return TerapiError(code, "\(invocation.name) was stopped: \(text).")
     }
 
     private func failure(_ body: [UInt8], failures: CallFailures) throws -> any Error {

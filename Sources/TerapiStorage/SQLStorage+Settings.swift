@@ -363,6 +363,7 @@ extension EnvironmentSettings {
             "sendsAuthCreation": .bool(sendsAuthCreation),
             "sendsAuthRefreshErrors": .bool(sendsAuthRefreshErrors),
             "sendsSyncErrors": .bool(sendsSyncErrors),
+            "sendsActionCompletions": .bool(sendsActionCompletions),
             "defaultOrigins": JSONValue(defaultOrigins),
         ]
     }
@@ -376,6 +377,7 @@ extension EnvironmentSettings {
         sendsAuthCreation = json["sendsAuthCreation"]?.bool ?? sendsAuthCreation
         sendsAuthRefreshErrors = json["sendsAuthRefreshErrors"]?.bool ?? sendsAuthRefreshErrors
         sendsSyncErrors = json["sendsSyncErrors"]?.bool ?? sendsSyncErrors
+        sendsActionCompletions = json["sendsActionCompletions"]?.bool ?? sendsActionCompletions
         defaultOrigins = json["defaultOrigins"]?.stringArray ?? []
     }
 }

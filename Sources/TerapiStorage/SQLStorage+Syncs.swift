@@ -25,6 +25,26 @@ extension SQLStorage: SyncStorage {
         }
     }
 
+    public func addSyncs(_ definitions: [SyncDefinition], to connectionID: Int64, now: Timestamp) async throws {
+        try await database.write { transaction in
+            let environmentID = try transaction.first(
+                "select environment_id from connection where id = $1",
+                [.integer(connectionID)]
+            ) { $0.integer(0) }
+            // Deleted meanwhile.
+            guard let environmentID else { return }
+            for definition in definitions {
+                try Self.addSync(
+                    definition,
+                    connectionID: connectionID,
+                    environmentID: environmentID,
+                    now: now,
+                    in: transaction
+                )
+            }
+        }
+    }
+
     public func syncs(connectionID: Int64) async throws -> [Sync] {
         try await database.read { snapshot in
             try snapshot.query(

@@ -56,8 +56,11 @@ struct Server: Sendable {
                 memoryBytes: settings.scriptMemoryMegabytes << 20
             )
         )
-        let syncs = SyncCatalog(
-            try settings.integrationsFolder.map { try IntegrationsFolder.load($0).map(\.definition) } ?? [])
+        let definitions = ScriptCatalog(
+            ScriptDefinitions(
+                syncs: try settings.integrationsFolder.map { try IntegrationsFolder.load($0).map(\.definition) } ?? []
+            )
+        )
 
         // What works in the background
         let log = LogWriter(storage: logStorage, clock: clock, logger: logger)
@@ -66,12 +69,13 @@ struct Server: Sendable {
             connections: storage,
             records: storage,
             syncs: storage,
+            actions: storage,
             deliveries: storage,
             providers: providers,
             scripts: scripts,
             client: client,
             spool: spool,
-            catalog: syncs,
+            catalog: definitions,
             log: log,
             clock: clock,
             logger: logger,
@@ -79,7 +83,7 @@ struct Server: Sendable {
             maxRuns: settings.maxSyncRuns
         )
         try await engine.prepare()
-        try await storage.addMissingSyncs(syncs.all, now: clock.now)
+        try await storage.addMissingSyncs(definitions.allSyncs, now: clock.now)
 
         // What answers
         let api = API(
@@ -93,6 +97,7 @@ struct Server: Sendable {
                 connectFlow: engine.connector,
                 credentials: engine.credentials,
                 syncControl: engine.syncs,
+                actionControl: engine.actions,
                 clock: clock
             ),
             configuration: APIConfiguration(publicURL: settings.publicURL),

@@ -30,6 +30,12 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
             #"{"provider_config_key":"zendesk","connection_id":"n1","credentials":{"type":"OAUTH2","access_token":"t"}}"#
         let flat = #"{"provider_config_key":"zendesk","connection_id":"n1","access_token":"t"}"#
         return [
+            .init(
+                method: .post, path: "/action/trigger", uri: "/action/trigger",
+                body: #"{"action_name":"create-ticket"}"#, headers: connectionHeaders, absentURI: "/action/trigger",
+                absentBody: #"{"action_name":"nothing"}"#),
+            .init(
+                method: .get, path: "/action/:actionId", uri: "/action/a-1", status: 202, absentURI: "/action/nothing"),
             .init(method: .get, path: "/health", uri: "/health"),
             .init(method: .get, path: "/ready", uri: "/ready"),
             .init(method: .get, path: "/records", uri: "/records?model=Ticket", headers: connectionHeaders),

@@ -2,7 +2,7 @@ import Synchronization
 import TerapiCore
 
 /// Providers, the connect flow, credentials and syncs as the routes see them; remembers what it was asked.
-final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl {
+final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl, ActionControl {
     struct State {
         var started: [ConnectStart] = []
         var finished: [(key: String?, query: [String: String], secret: String?)] = []
@@ -12,6 +12,10 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl 
         var nextState = "abc"
         var credentialFailure: TerapiError?
         var typedIn: [Credentials] = []
+        var requests: [(request: ActionRequest, maxRetries: Int?)] = []
+        var actionFailure: TerapiError?
+        var actionResult: ActionResult = .pending
+        var deleted: [String] = []
         var triggered: [(selection: SyncSelection, reset: Bool, emptyCache: Bool, confirms: Bool)] = []
     }
 
@@ -96,6 +100,56 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl 
             raw: ["access_token": "access-canary", "refresh_token": "refresh-canary"]
         )
         return (.oauth2(tokens), 1)
+    }
+
+    func deleteConnection(
+        _ connectionID: String, integrationKey: String, in scope: EnvironmentScope
+    ) async throws -> Bool {
+        guard scope.environmentID == 1, connectionID == "c1" else { return false }
+        state.withLock { $0.deleted.append(connectionID) }
+        return true
+    }
+
+    func actions(integrationKey: String) -> [ActionDefinition] {
+        guard integrationKey == "zendesk" else { return [] }
+        return [
+            ActionDefinition(
+                integrationKey: integrationKey, name: "create-ticket", input: ["type": "object"], code: "code-canary"
+            )
+        ]
+    }
+
+    func onEvents(integrationKey: String) -> [OnEventDefinition] {
+        guard integrationKey == "zendesk" else { return [] }
+        return [
+            OnEventDefinition(
+                integrationKey: integrationKey, name: "welcome", event: .postConnectionCreation, code: "code-canary"
+            )
+        ]
+    }
+
+    func run(_ request: ActionRequest) async throws -> [UInt8] {
+        try note(request, maxRetries: nil)
+        return Array(#"{"made":1.0,"by":"dev-canary"}"#.utf8)
+    }
+
+    func enqueue(_ request: ActionRequest, maxRetries: Int) async throws -> String {
+        try note(request, maxRetries: maxRetries)
+        return "a-1"
+    }
+
+    func result(of id: String, in scope: EnvironmentScope) async throws -> ActionResult? {
+        id == "a-1" && scope.environmentID == 1 ? state.withLock { $0.actionResult } : nil
+    }
+
+    private func note(_ request: ActionRequest, maxRetries: Int?) throws {
+        guard request.scope.environmentID == 1, request.connectionID == "c1" else {
+            throw TerapiError(.unknownConnection, "The connection is unknown.")
+        }
+        try state.withLock { state in
+            if let failure = state.actionFailure { throw failure }
+            state.requests.append((request, maxRetries))
+        }
     }
 
     func definitions(integrationKey: String) -> [SyncDefinition] {

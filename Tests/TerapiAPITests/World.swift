@@ -39,7 +39,8 @@ struct World: Sendable {
         api = API(
             ports: APIPorts(
                 settings: storage, connections: storage, records: storage, webhooks: storage, logs: storage,
-                providers: engine, connectFlow: engine, credentials: engine, syncControl: engine, clock: clock
+                providers: engine, connectFlow: engine, credentials: engine, syncControl: engine, actionControl: engine,
+                clock: clock
             ),
             configuration: configuration,
             logger: logger

@@ -171,12 +171,12 @@ struct SyncScheduleTests {
     @Test
     func `looks for a missing definition again`() async throws {
         let fixture = try await EngineFixture()
-        let definitions = fixture.catalog.all
+        let definitions = fixture.catalog.allSyncs
         fixture.scripts.set { try await $0.save([1]) }
-        fixture.catalog.replace(with: [])
+        fixture.catalog.replace(with: ScriptDefinitions())
         #expect(try await fixture.engine.syncWorker.runOnce() == 1)
         #expect(try await fixture.latestRun()?.status == .cancelled)
-        fixture.catalog.replace(with: definitions)
+        fixture.catalog.replace(with: ScriptDefinitions(syncs: definitions))
         fixture.clock.advance(by: .seconds(900))
         #expect(try await fixture.engine.syncWorker.runOnce() == 1)
         #expect(try await fixture.latestRun()?.status == .success)

@@ -103,12 +103,13 @@ struct Installation: Sendable {
             connections: storage,
             records: storage,
             syncs: storage,
+            actions: storage,
             deliveries: storage,
             providers: providers,
             scripts: scripts,
             client: client,
             spool: try RefreshSpool(folder: folder.file("spool"), box: box),
-            catalog: SyncCatalog(setting.syncs),
+            catalog: ScriptCatalog(ScriptDefinitions(syncs: setting.syncs)),
             log: NoLog(),
             clock: clock,
             logger: logger,
@@ -126,6 +127,7 @@ struct Installation: Sendable {
                 connectFlow: engine.connector,
                 credentials: engine.credentials,
                 syncControl: engine.syncs,
+                actionControl: engine.actions,
                 clock: clock
             ),
             logger: logger

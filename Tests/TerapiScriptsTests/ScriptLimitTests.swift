@@ -106,7 +106,7 @@ struct ScriptLimitTests {
         }
         let other = await #expect(throws: TerapiError.self) { try await waiting.value }
 
-        #expect(error?.code == .scriptError)
+        #expect(error?.code == .scriptHostLost)
         #expect(error?.message.contains("the script host ended") == true)
         #expect(other?.message.contains("the script host ended") == true)
         let result = try await host.run(ScriptFixture.action("return 1"), functions: FakeFunctions())

@@ -185,7 +185,7 @@ struct ConnectionRoutes: Sendable {
         try query.finish()
 
         _ = try await integration(integrationKey, in: call.scope)
-        guard try await connections.deleteConnection(connectionID, integrationKey: integrationKey, in: call.scope)
+        guard try await connectFlow.deleteConnection(connectionID, integrationKey: integrationKey, in: call.scope)
         else {
             throw Self.unknown
         }

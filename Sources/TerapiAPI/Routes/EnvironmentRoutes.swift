@@ -22,6 +22,7 @@ struct EnvironmentRoutes: Sendable {
             if let flag = reader.flag("on_auth_creation") { changed.settings.sendsAuthCreation = flag }
             if let flag = reader.flag("on_auth_refresh_error") { changed.settings.sendsAuthRefreshErrors = flag }
             if let flag = reader.flag("on_sync_error") { changed.settings.sendsSyncErrors = flag }
+            if let flag = reader.flag("on_async_action_completion") { changed.settings.sendsActionCompletions = flag }
         }
         if let origins = body.origins("default_origins") { changed.settings.defaultOrigins = origins }
         try body.finish()
@@ -73,6 +74,7 @@ extension TeamEnvironment {
                 "on_auth_creation": .bool(settings.sendsAuthCreation),
                 "on_auth_refresh_error": .bool(settings.sendsAuthRefreshErrors),
                 "on_sync_error": .bool(settings.sendsSyncErrors),
+                "on_async_action_completion": .bool(settings.sendsActionCompletions),
             ],
             "default_origins": JSONValue(settings.defaultOrigins),
             "created_at": JSONValue(createdAt),

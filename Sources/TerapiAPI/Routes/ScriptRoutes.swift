@@ -5,6 +5,7 @@ import TerapiCore
 struct ScriptRoutes: Sendable {
     let settings: any SettingsStorage
     let syncs: any SyncControl
+    let actions: any ActionControl
 
     func config(_ call: Call) async throws -> Response {
         var query = try call.query()
@@ -21,8 +22,8 @@ struct ScriptRoutes: Sendable {
                         "providerConfigKey": .string(integration.key),
                         "provider": .string(integration.provider),
                         "syncs": .array(syncs.definitions(integrationKey: integration.key).map(\.json)),
-                        "actions": [],
-                        "on-events": [],
+                        "actions": .array(actions.actions(integrationKey: integration.key).map(\.json)),
+                        "on-events": .array(actions.onEvents(integrationKey: integration.key).map(\.json)),
                     ]
                 }
             )
@@ -43,6 +44,33 @@ extension SyncDefinition {
             "version": .string(version),
             "scopes": JSONValue(scopes),
             "returns": JSONValue(models),
+        ]
+    }
+}
+
+extension ActionDefinition {
+    fileprivate var json: JSONValue {
+        [
+            "name": .string(name),
+            "type": "action",
+            "description": .string(description),
+            "enabled": true,
+            "version": .string(version),
+            "scopes": JSONValue(scopes),
+            "input": input ?? .null,
+            "output": output ?? .null,
+        ]
+    }
+}
+
+extension OnEventDefinition {
+    fileprivate var json: JSONValue {
+        [
+            "name": .string(name),
+            "type": "on-event",
+            "description": .string(description),
+            "enabled": true,
+            "event": .string(event.rawValue),
         ]
     }
 }

@@ -181,13 +181,14 @@ public struct APIResponder: HTTPResponder {
         allowEveryOrigin(&response)
         response.headers[.accessControlAllowMethods] = allowed
         response.headers[.accessControlAllowHeaders] =
-            "Authorization, Content-Type, Provider-Config-Key, Connection-Id, X-Async, X-Max-Retries"
+            "Authorization, Content-Type, Provider-Config-Key, Connection-Id, X-Async, X-Max-Retries, Idempotency-Key"
         response.headers[.accessControlMaxAge] = "600"
         return response
     }
 
     private static let exposedHeaders = [
-        "Authorization", "Etag", "Content-Type", "Content-Length", "X-Request-Id", "X-Terapi-Signature",
+        "Authorization", "Etag", "Content-Type", "Content-Length", "Location", "Retry-After", "X-Request-Id",
+        "X-Terapi-Signature",
         "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
     ].joined(separator: ", ")
 
@@ -221,6 +222,9 @@ extension HTTPField.Name {
     static let requestID = Self("X-Request-Id").wellFormed
     static let providerConfigKey = Self("Provider-Config-Key").wellFormed
     static let connectionID = Self("Connection-Id").wellFormed
+    static let isAsync = Self("X-Async").wellFormed
+    static let maxRetries = Self("X-Max-Retries").wellFormed
+    static let idempotencyKey = Self("Idempotency-Key").wellFormed
     static let referrerPolicy = Self("Referrer-Policy").wellFormed
 }
 

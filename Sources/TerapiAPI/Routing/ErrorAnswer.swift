@@ -19,7 +19,8 @@ extension TerapiError {
         case .invalidBody, .invalidQueryParams, .invalidURIParams, .invalidHeaders, .invalidCursor, .unknownConnection,
             .unknownProviderConfig, .missingProviderConfigKey, .unknownProvider, .unknownSync, .noSyncsFound,
             .unknownModel, .invalidVariant, .resourceCapped, .connectionTestFailed, .connectionValidationFailed,
-            .invalidCredentials, .refreshTokenExternalError, .outboundRefused, .invalidSyncRecord:
+            .invalidCredentials, .refreshTokenExternalError, .outboundRefused, .invalidSyncRecord,
+            .invalidActionInput, .invalidActionOutput, .scriptOutputTooLarge:
             .badRequest
         case .missingAuthHeader, .malformedAuthHeader, .invalidSecretKeyFormat, .unknownAccount,
             .invalidConnectSessionTokenFormat, .unknownConnectSessionToken:
@@ -27,16 +28,18 @@ extension TerapiError {
         case .forbidden: .forbidden
         case .notFound, .unknownDelivery: .notFound
         case .methodNotAllowed: .methodNotAllowed
-        case .conflict, .staleRun, .cursorAheadOfHistory: .conflict
+        case .conflict, .staleRun, .cursorAheadOfHistory, .idempotencyKeyInUse: .conflict
+        case .idempotencyKeyReused: .unprocessableContent
         case .cursorExpired: .gone
         case .payloadTooLarge: .contentTooLarge
         case .unsupportedMediaType: .unsupportedMediaType
         case .tooManyRequests: .tooManyRequests
-        case .connectionRefreshBackoff, .connectionRefreshExhausted, .providerError, .providerUnreachable:
+        case .connectionRefreshBackoff, .connectionRefreshExhausted, .providerError, .providerUnreachable,
+            .scriptHTTPError, .outcomeUnknown:
             .init(code: 424, reasonPhrase: "Failed Dependency")
         case .storageUnavailable: .serviceUnavailable
-        case .scriptError, .scriptLimitExceeded, .invalidConfiguration, .invalidDefinition, .dataFolderInUse,
-            .serverError:
+        case .scriptError, .scriptLimitExceeded, .scriptHostLost, .actionScriptFailure, .invalidConfiguration,
+            .invalidDefinition, .dataFolderInUse, .serverError:
             .internalServerError
         }
     }
@@ -54,6 +57,7 @@ extension TerapiError {
             )
         }
         error["payload"] = payload
+        error["upstream"] = upstream
         return .object(JSONObject([("error", .object(error))]))
     }
 }

@@ -20,7 +20,16 @@ public protocol ConnectFlow: Sendable {
     ) async throws -> Connection
 
     /// Makes or overwrites a connection that the team's backend brings.
+    /// - Throws: `TerapiError(.connectionTestFailed)` or `.connectionValidationFailed` when they do not work.
     func importConnection(_ connection: Connection, credentials: Credentials) async throws -> Connection
+
+    /// Deletes a connection after the integration's scripts for that have run. One that fails does not keep it.
+    /// - Returns: whether there was one.
+    func deleteConnection(
+        _ connectionID: String,
+        integrationKey: String,
+        in scope: EnvironmentScope
+    ) async throws -> Bool
 }
 
 public struct ConnectStart: Sendable {

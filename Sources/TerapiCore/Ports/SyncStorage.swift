@@ -3,6 +3,9 @@ public protocol SyncStorage: Sendable {
     /// Makes the syncs that connections of these integrations lack; for definitions that were added later.
     func addMissingSyncs(_ definitions: [SyncDefinition], now: Timestamp) async throws
 
+    /// Makes the syncs that a connection lacks, due at once when they start automatically.
+    func addSyncs(_ definitions: [SyncDefinition], to connectionID: Int64, now: Timestamp) async throws
+
     func syncs(connectionID: Int64) async throws -> [Sync]
     func syncs(integrationKey: String, in scope: EnvironmentScope) async throws -> [Sync]
     func latestRun(syncID: Int64) async throws -> SyncRun?

@@ -8,6 +8,7 @@ extension Migrator {
         Migration(name: "0003 syncs", statements: syncs),
         Migration(name: "0004 records", statements: records),
         Migration(name: "0005 webhooks", statements: webhooks),
+        Migration(name: "0006 actions", statements: actions),
     ])
 
     private static let settings: [SQL] = [
@@ -323,6 +324,50 @@ extension Migrator {
             status integer,
             error text,
             primary key (delivery_id, number)
+        ) strict
+        """,
+    ]
+
+    private static let actions: [SQL] = [
+        """
+        create table action_run (
+            id text primary key,
+            environment_id integer not null references environment on delete cascade,
+            connection_id integer not null references connection on delete cascade,
+            kind text not null,
+            name text not null,
+            state text not null,
+            input blob,
+            answer blob,
+            attempts integer not null,
+            max_retries integer not null,
+            has_sent integer not null default 0,
+            next_attempt_at integer,
+            owner text,
+            idempotency_key blob,
+            request_hash blob,
+            created_at integer not null,
+            ended_at integer,
+            expires_at integer
+        ) strict
+        """,
+        """
+        create unique index action_run_key on action_run (environment_id, idempotency_key)
+        where idempotency_key is not null
+        """,
+        "create index action_run_due on action_run (environment_id, next_attempt_at) where state = 'waiting'",
+        "create index action_run_at_work on action_run (owner) where state = 'running'",
+        "create index action_run_expiry on action_run (expires_at) where expires_at is not null",
+        "create index action_run_connection on action_run (connection_id)",
+        // Without a row per version: the number alone tells a writer that another was faster.
+        """
+        create table script_checkpoint (
+            connection_id integer not null references connection on delete cascade,
+            kind text not null,
+            name text not null,
+            value text,
+            version integer not null,
+            primary key (connection_id, kind, name)
         ) strict
         """,
     ]

@@ -21,7 +21,7 @@ struct EngineFixture {
     let log = MemoryLog()
     let serverLog = MemoryLogger()
     let box: SecretBox
-    let catalog: SyncCatalog
+    let catalog: ScriptCatalog
     let environment: TerapiCore.Environment
     let integration: Integration
     let connection: Connection
@@ -50,6 +50,8 @@ struct EngineFixture {
     init(
         provider: String = "desk",
         syncs: [SyncDefinition]? = nil,
+        actions: [ActionDefinition] = [],
+        onEvents: [OnEventDefinition] = [],
         settings change: (inout EnvironmentSettings) -> Void = { _ in }
     ) async throws {
         let definitions = try syncs ?? [Self.definition()]
@@ -59,7 +61,7 @@ struct EngineFixture {
         storage = try await SQLStorage(database, box: box, clock: clock)
         records = SpyRecords(storage)
         providers = FakeProviders(clock: clock)
-        catalog = SyncCatalog(definitions)
+        catalog = ScriptCatalog(ScriptDefinitions(syncs: definitions, actions: actions, onEvents: onEvents))
         environment = try await storage.createEnvironment(
             name: "dev",
             signingKey: WebhookSignature.newSecret(),
@@ -125,7 +127,7 @@ struct EngineFixture {
         providers: FakeProviders,
         scripts: FakeScripts,
         endpoints: FakeEndpoints,
-        catalog: SyncCatalog,
+        catalog: ScriptCatalog,
         log: MemoryLog,
         clock: TestClock,
         serverLog: MemoryLogger,
@@ -136,6 +138,7 @@ struct EngineFixture {
             connections: storage,
             records: records,
             syncs: storage,
+            actions: storage,
             deliveries: storage,
             providers: providers,
             scripts: scripts,

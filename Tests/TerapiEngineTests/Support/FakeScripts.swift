@@ -4,14 +4,23 @@ import TerapiCore
 /// A script runtime whose scripts are closures.
 final class FakeScripts: ScriptRuntime {
     typealias Script = @Sendable (ScriptRun) async throws -> Void
+    typealias AnsweringScript = @Sendable (ScriptRun) async throws -> JSONValue
 
-    private let scripts = Mutex<[String: Script]>([:])
+    private let scripts = Mutex<[String: AnsweringScript]>([:])
 
     /// Runs that have begun.
     let begun = Counter()
 
     /// - Parameter name: integration and sync: `desk/tickets`.
     func set(_ name: String = "desk/tickets", _ script: @escaping Script) {
+        answer(name) { run in
+            try await script(run)
+            return .null
+        }
+    }
+
+    /// - Parameter name: integration and action, or script of an event: `desk/create-ticket`.
+    func answer(_ name: String, _ script: @escaping AnsweringScript) {
         scripts.withLock { $0[name] = script }
     }
 
@@ -20,8 +29,7 @@ final class FakeScripts: ScriptRuntime {
         guard let script = scripts.withLock({ $0[invocation.name] }) else {
             throw TerapiError(.scriptError, "There is no script \(invocation.name).")
         }
-        try await script(ScriptRun(invocation: invocation, functions: functions))
-        return Array("null".utf8)
+        return try await script(ScriptRun(invocation: invocation, functions: functions)).encoded()
     }
 }
 
@@ -55,4 +63,36 @@ struct ScriptRun: Sendable {
     func get(_ endpoint: String, retries: Int = 0) async throws -> ScriptResponse {
         try await functions.send(ScriptRequest(method: "GET", endpoint: endpoint, retries: retries))
     }
+
+    @discardableResult
+    func post(_ endpoint: String) async throws -> ScriptResponse {
+        try await functions.send(ScriptRequest(method: "POST", endpoint: endpoint))
+    }
+
+    /// What the script host throws when a script throws an `ActionError`.
+    static func actionError(_ payload: JSONValue) -> TerapiError {
+        thrown("action_script_runtime_error", "desk failed", payload: payload)
+    }
+
+    /// What the script host throws when a script lets the failure of a request pass.
+    static func requestError(_ request: String, status: Int) -> TerapiError {
+        thrown(
+            "RequestError",
+            "Request failed with status code \(status)",
+            payload: ["request": .string(request), "status": JSONValue(status)]
+        )
+    }
+
+    private static func thrown(_ type: String, _ message: String, payload: JSONValue) -> TerapiError {
+        TerapiError(
+            .scriptError,
+            message,
+            payload: ["type": .string(type), "message": .string(message), "payload": payload]
+        )
+    }
+
+    /// What the script host throws when its process ends because of another run.
+    static let hostLost = TerapiError(.scriptHostLost, "The script host was lost.")
+    /// What it throws when the run brings the process down.
+    static let hostCrashed = TerapiError(.scriptError, "The script host crashed.")
 }
