@@ -56,8 +56,10 @@ struct Server: Sendable {
                 memoryBytes: settings.scriptMemoryMegabytes << 20
             )
         )
-        let syncs = SyncCatalog(
-            try settings.integrationsFolder.map { try IntegrationsFolder.load($0).map(\.definition) } ?? [])
+        let integrations = settings.integrationsFolder.map { IntegrationsFolder($0) }
+        let traces = integrations?.traces() ?? [:]
+        let definitions = try await integrations?.load(host: scripts) ?? ScriptDefinitions()
+        let syncs = SyncCatalog(definitions.syncs)
 
         // What works in the background
         let log = LogWriter(storage: logStorage, clock: clock, logger: logger)
@@ -80,6 +82,12 @@ struct Server: Sendable {
         )
         try await engine.prepare()
         try await storage.addMissingSyncs(syncs.all, now: clock.now)
+        let watcher = integrations.map { folder in
+            IntegrationsWatcher(folder, seen: traces, host: scripts, clock: clock, logger: logger) { definitions in
+                syncs.replace(with: definitions.syncs)
+                try await storage.addMissingSyncs(syncs.all, now: clock.now)
+            }
+        }
 
         // What answers
         let api = API(
@@ -106,7 +114,7 @@ struct Server: Sendable {
             ] + engine.parts + [
                 api.makeApplication(host: settings.host, port: settings.port, onRunning: onListening),
                 api.readiness,
-            ],
+            ] + [watcher].compactMap { $0 },
             firstKeys: firstKeys,
             close: {
                 scripts.stop()
