@@ -2,7 +2,8 @@
 # Installs what is missing on this machine and says so. With nothing missing it needs neither network nor root.
 #
 # usage: Scripts/setup.sh [build] [test] [bench]
-#   build  what `swift build` needs: the Swift toolchain (checked, not installed) and the system libraries
+#   build  what `swift build` needs: the Swift toolchain (checked, not installed) and the system libraries; and
+#          esbuild, with which the program bundles scripts in TypeScript
 #   test   what the journeys need besides: a browser, curl, openssl, and a Python environment in .build/venv
 #   bench  what the benches need besides: nginx, wrk, simdjson, a C++ compiler, and .build/bench-venv
 set -euo pipefail
@@ -38,6 +39,7 @@ apt_packages() {
         build)
             echo libjavascriptcoregtk-4.1-dev libsqlite3-dev zlib1g-dev
             has pkg-config || echo pkg-config
+            has esbuild || echo esbuild
             ;;
         test)
             has curl || echo curl
@@ -79,7 +81,10 @@ install_with_apt() {
 # JavaScriptCore, SQLite, zlib and curl come with macOS.
 brew_packages() {
     case "$1" in
-        build) has pkg-config || echo pkgconf ;;
+        build)
+            has pkg-config || echo pkgconf
+            has esbuild || echo esbuild
+            ;;
         test) has python3 || echo python ;;
         bench)
             has nginx || echo nginx

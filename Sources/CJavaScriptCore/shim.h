@@ -30,4 +30,6 @@ static inline void terapi_give_up_privileges(void) {
 #ifdef __linux__
 // glibc 2.34 and later; its header shows it only to GNU sources.
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+// The same with 2.29.
+extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 #endif

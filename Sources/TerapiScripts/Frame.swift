@@ -14,6 +14,8 @@ struct FrameHeader {
         /// JSON with `code` and `message`.
         case failure
         case cancel
+        /// The hash of a module that scripts share, a newline, then its text. Stays with the host for all its runs.
+        case module
 
         // From the host
         /// JSON of the request, a newline, then its body.

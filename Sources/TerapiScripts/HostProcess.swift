@@ -43,6 +43,8 @@ final class HostProcess: Sendable {
         var isEnding = false
         var ending: HostEnding?
         var watch: (any DispatchSourceTimer)?
+        /// Hashes of the modules that the host has been sent.
+        var modules: Set<String> = []
     }
 
     let processID: pid_t
@@ -113,6 +115,16 @@ final class HostProcess: Sendable {
         writes.async { [self] in
             // The reader closes the socket on this queue, so the descriptor is ours while the process lives.
             if isAlive { socket.write(kind, run: run, call: call, parts) }
+        }
+    }
+
+    /// Sends what a script needs before it starts, unless the host has it already.
+    func sendModules(_ header: ScriptHeader, from modules: SharedModules) throws {
+        for (name, hash) in header.modules where state.withLock({ $0.modules.insert(hash).inserted }) {
+            guard let text = modules[hash] else {
+                throw TerapiError(.scriptError, "\(header.source) requires \(name), which was not bundled with it.")
+            }
+            send(.module, run: 0, [Array("\(hash)\n".utf8), text])
         }
     }
 
@@ -265,7 +277,7 @@ extension HostProcess {
     }
 }
 
-private func withCStrings<Result>(
+func withCStrings<Result>(
     _ strings: [String],
     _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
 ) -> Result {

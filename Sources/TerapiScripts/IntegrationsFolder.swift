@@ -1,55 +1,130 @@
-import Foundation
-import TerapiCore
+public import Foundation
+public import TerapiCore
 
-/// A folder of definitions: `<folder>/<integration>/syncs/<name>.yaml`.
-public enum IntegrationsFolder {
-    /// Reads every sync in the folder, in the order of their names.
+/// A folder of integrations: `<integration>/{syncs,actions,on-events}/<name>.ts`, `.js` or `.yaml`.
+public struct IntegrationsFolder: Sendable {
+    private let path: String
+    private let environment: [String: String]
+
+    /// - Parameters:
+    ///   - path: as it is to be shown in messages.
+    ///   - environment: `PATH`, `NODE_PATH` and `TERAPI_ESBUILD` of the person.
+    public init(_ path: String, environment: [String: String] = ProcessInfo.processInfo.environment) {
+        self.path = path
+        self.environment = environment
+    }
+
+    /// Bundles what has changed and reads what every script declares.
+    ///
+    /// What was made is kept in the folder's own `.terapi`, where it can be written.
+    /// - Parameter host: where scripts in TypeScript and JavaScript are asked for what they declare.
     /// - Throws: `TerapiError(.invalidDefinition)` with all mistakes of all files.
-    public static func load(_ path: String) throws -> [SyncFile] {
+    public func load(host: ScriptHost) async throws -> ScriptDefinitions {
+        let files = try files()
+        var mistakes = doubles(among: files)
+        var definitions = ScriptDefinitions()
+        var scripts: [ScriptFile] = []
+        for file in files {
+            guard file.language == .yaml || file.language == .yml else {
+                scripts.append(file)
+                continue
+            }
+            let (sync, found) = try readYAML(file)
+            mistakes += found
+            if let sync { definitions.syncs.append(sync.definition) }
+        }
+        let cache = BundleCache(folder: "\(path)/.terapi", isPortable: true)
+        let bundler = ScriptBundler(folder: path, cache: cache, modules: host.modules, environment: environment)
+        let (codes, found) = try await bundler.bundle(scripts)
+        mistakes += found
+
+        let describer = ScriptDescriber(host: host, cache: cache)
+        let descriptions = await describer.descriptions(of: codes)
+        var reader = DescriptionReader(folder: path)
+        for file in scripts {
+            guard let code = codes[file], let description = descriptions[file] else { continue }
+            reader.read(description, of: file, code: code, into: &definitions)
+        }
+        mistakes += reader.mistakes
+        mistakes += ModelOwners(definitions.syncs, files: files, reader: reader).mistakes
+        guard mistakes.isEmpty else { throw SyncFile.error(mistakes.sorted(by: DefinitionMistake.isBefore)) }
+        definitions.syncs.sort { ($0.integrationKey, $0.name) < ($1.integrationKey, $1.name) }
+        return definitions
+    }
+
+    /// Size and time of change of every file in the folder, by path. Packages and hidden files do not count.
+    public typealias Traces = [String: String]
+
+    public func traces() -> Traces {
+        var traces: Traces = [:]
+        FileContents.walk(path) { path, size, changed in traces[path] = "\(size) \(changed)" }
+        return traces
+    }
+
+    /// Every script in the folder, in the order of their paths.
+    /// - Throws: `TerapiError(.invalidDefinition)` when the folder cannot be read.
+    public func files() throws -> [ScriptFile] {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
             throw TerapiError(.invalidDefinition, "There is no folder of integrations at \(path).")
         }
-        var syncs: [SyncFile] = []
-        var mistakes: [DefinitionMistake] = []
-        for integration in try names(in: path) {
-            let folder = "\(path)/\(integration)/syncs"
-            guard FileManager.default.fileExists(atPath: folder) else { continue }
-            for file in try names(in: folder) {
-                guard let name = ["yaml", "yml"].compactMap({ file.withoutSuffix(".\($0)") }).first else { continue }
-                let shown = "\(folder)/\(file)"
-                let bytes = try read(shown)
-                guard let text = String(validating: bytes, as: UTF8.self) else {
-                    mistakes.append(.init(file: shown, line: 1, column: 1, message: "expected text in UTF-8"))
-                    continue
+        var files: [ScriptFile] = []
+        for integration in try names(in: path) where integration != "node_modules" {
+            for kind in ScriptFile.kinds {
+                let folder = "\(path)/\(integration)/\(ScriptFile.folder(of: kind))"
+                guard FileManager.default.fileExists(atPath: folder) else { continue }
+                files += try names(in: folder).compactMap {
+                    ScriptFile(fileName: $0, integrationKey: integration, kind: kind)
                 }
-                let (sync, found) = SyncFile.read(text, file: shown, integrationKey: integration, name: name)
-                mistakes += found
-                if let sync { syncs.append(sync) }
             }
         }
-        guard mistakes.isEmpty else { throw SyncFile.error(mistakes) }
-        return syncs
+        return files
     }
 
-    private static func names(in folder: String) throws -> [String] {
+    private func readYAML(_ file: ScriptFile) throws -> (SyncFile?, [DefinitionMistake]) {
+        let shown = "\(path)/\(file.path)"
+        guard file.kind == .sync else {
+            return (nil, [.init(file: shown, line: 1, column: 1, message: "expected a script: only syncs are YAML")])
+        }
+        guard let bytes = FileContents.read(shown) else {
+            throw TerapiError(.invalidDefinition, "The file \(shown) cannot be read.")
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            return (nil, [.init(file: shown, line: 1, column: 1, message: "expected text in UTF-8")])
+        }
+        let (sync, mistakes) = SyncFile.read(text, file: shown, integrationKey: file.integrationKey, name: file.name)
+        return (sync, mistakes)
+    }
+
+    /// Files that would define the same script.
+    private func doubles(among files: [ScriptFile]) -> [DefinitionMistake] {
+        var seen: [String: ScriptFile] = [:]
+        return files.compactMap { file in
+            let name = "\(file.integrationKey)/\(file.kind.rawValue)/\(file.name)"
+            guard let first = seen[name] else {
+                seen[name] = file
+                return nil
+            }
+            return DefinitionMistake(
+                file: "\(path)/\(file.path)",
+                line: 1,
+                column: 1,
+                message: "\(first.fileName) beside it defines the same \(file.kind.rawValue)"
+            )
+        }
+    }
+
+    private func names(in folder: String) throws -> [String] {
         do {
             return try FileManager.default.contentsOfDirectory(atPath: folder).filter { !$0.hasPrefix(".") }.sorted()
         } catch {
             throw TerapiError(.invalidDefinition, "The folder \(folder) cannot be read.", cause: error)
         }
     }
-
-    private static func read(_ file: String) throws -> [UInt8] {
-        guard let data = FileManager.default.contents(atPath: file) else {
-            throw TerapiError(.invalidDefinition, "The file \(file) cannot be read.")
-        }
-        return Array(data)
-    }
 }
 
-extension String {
-    fileprivate func withoutSuffix(_ suffix: String) -> String? {
-        hasSuffix(suffix) && count > suffix.count ? String(dropLast(suffix.count)) : nil
+extension DefinitionMistake {
+    fileprivate static func isBefore(_ left: Self, _ right: Self) -> Bool {
+        (left.file, left.line, left.column) < (right.file, right.line, right.column)
     }
 }

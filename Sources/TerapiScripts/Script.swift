@@ -52,13 +52,37 @@ final class Script {
         let name = text(get(settingsObject, "name"))
         defer { JSStringRelease(name) }
 
-        let wrapped = Array("(function (exports, require, module) {".utf8) + code + Array("\n})".utf8)
+        let (header, script) = splitHeader(code)
+        let wrapped = Array("(function (exports, require, module) {".utf8) + script + Array("\n})".utf8)
         let source = wrapped.withUnsafeBytes { string($0) }
         defer { JSStringRelease(source) }
         var exception: JSValueRef?
         guard let module = JSEvaluateScript(context, source, nil, name, 1, &exception) else { return fail(exception) }
-        guard let load = call("load", [module]) else { return }
+        guard let shared = makeModules(header), let load = call("load", [module, shared]) else { return }
         _ = call("start", [load, get(settingsObject, "input")])
+    }
+
+    /// The modules that the script names in its header, as an object of functions.
+    private func makeModules(_ header: ScriptHeader?) -> JSObjectRef? {
+        guard let made = JSObjectMake(context, nil, nil) else { return nil }
+        for (name, hash) in header?.modules ?? [] {
+            guard let text = ScriptLoop.current?.modules[hash] else { continue }
+            let source = JSStringCreateWithUTF8CString(name)
+            defer { JSStringRelease(source) }
+            var exception: JSValueRef?
+            guard let function = JSEvaluateScript(context, text, nil, source, 1, &exception) else {
+                fail(exception)
+                return nil
+            }
+            set(made, name, function)
+        }
+        return made
+    }
+
+    private func splitHeader(_ code: UnsafeRawBufferPointer) -> (ScriptHeader?, UnsafeRawBufferPointer) {
+        let (line, rest) = splitLine(code)
+        guard let header = ScriptHeader(of: String(decoding: line, as: UTF8.self)) else { return (nil, code) }
+        return (header, rest)
     }
 
     func respond(_ call: UInt32, _ body: UnsafeRawBufferPointer) {

@@ -25,6 +25,8 @@ public final class ScriptHost: ScriptRuntime {
         var lastWaiter: UInt64 = 0
     }
 
+    /// What scripts of this host may require by hash; see ``ScriptBundler``.
+    public let modules: SharedModules
     private let executable: String
     private let arguments: [String]
     private let limits: ScriptLimits
@@ -32,7 +34,14 @@ public final class ScriptHost: ScriptRuntime {
 
     /// - Parameters:
     ///   - executable: the program that calls ``ScriptHostProcess/main()`` when it is given `arguments`; a whole path.
-    public init(executable: String, arguments: [String], limits: ScriptLimits = ScriptLimits()) {
+    ///   - modules: what scripts share, where others add to it too.
+    public init(
+        executable: String,
+        arguments: [String],
+        limits: ScriptLimits = ScriptLimits(),
+        modules: SharedModules = SharedModules()
+    ) {
+        self.modules = modules
         self.executable = executable
         self.arguments = arguments
         self.limits = limits
@@ -49,6 +58,11 @@ public final class ScriptHost: ScriptRuntime {
             return state.places.values.map(\.process)
         }
         for process in processes { process.kill(because: .stopped) }
+    }
+
+    /// Starts the environment's process ahead of its first run.
+    public func warmUp(environmentID: Int64) async throws {
+        giveBack(try await borrow(for: environmentID), of: environmentID)
     }
 
     /// The processes that live now, by environment.
@@ -68,6 +82,7 @@ public final class ScriptHost: ScriptRuntime {
                 invocation: invocation,
                 functions: functions,
                 process: process,
+                modules: modules,
                 limits: limits
             )
             return try await run.run(events: events, continuation: continuation)

@@ -30,6 +30,9 @@ final class ScriptLoop {
     private var units = ByteBuffer()
     /// The library is ending this turn; nothing can be called in it any more.
     private(set) var turnWasTooLong = false
+    /// Modules that scripts share, as functions' texts, by hash. Kept as one string each: the library finds what it has
+    /// compiled of it for another context by the string.
+    private(set) var modules: [String: JSStringRef] = [:]
 
     init(socket: FrameSocket, turn: Double, memoryBytes: Int, outputBytes: Int) {
         self.socket = socket
@@ -90,9 +93,22 @@ final class ScriptLoop {
                 end(header.run)
                 socket(.finished, header.run, [])
             }
+        case .module:
+            keepModule(body)
         default:
             break
         }
+    }
+
+    private func keepModule(_ body: UnsafeRawBufferPointer) {
+        let hash = body.prefix { $0 != 0x0A }
+        let text = Array("(function (exports, require, module) {".utf8) + body[(hash.count + 1)...] + Array("\n})".utf8)
+        let string = text.withUnsafeBytes { bytes in
+            withUnits(bytes.count) { units in
+                UTF16Text.decode(bytes, into: units).flatMap { JSStringCreateWithCharacters(units, $0) }
+            }
+        }
+        modules[String(decoding: hash, as: UTF8.self)] = string ?? nil
     }
 
     private func start(_ number: UInt32, _ body: UnsafeRawBufferPointer) {

@@ -7,12 +7,14 @@ struct ScriptRun: Sendable {
     let invocation: ScriptInvocation
     let functions: any ScriptFunctions
     let process: HostProcess
+    let modules: SharedModules
     let limits: ScriptLimits
 
     func run(
         events: AsyncStream<RunEvent>,
         continuation: AsyncStream<RunEvent>.Continuation
     ) async throws -> [UInt8] {
+        if let header { try process.sendModules(header, from: modules) }
         process.send(.start, run: number, [settings, [UInt8(ascii: "\n")], Array(invocation.code.utf8)])
 
         let failures = CallFailures()
@@ -126,15 +128,19 @@ struct ScriptRun: Sendable {
         let thrown = try ScriptMessages.json(body[...])
         if let call = thrown["call"]?.int, let error = UInt32(exactly: call).flatMap(failures.error) { return error }
         let request = thrown["request"]?.string.map { "\($0): " } ?? ""
-        let location = thrown["location"]?.string.map { " (\(invocation.name):\($0))" } ?? ""
+        let place = thrown["location"]?.string.map { header?.shown($0) ?? "\(invocation.name):\($0)" }
+        let location = place.map { " (\($0))" } ?? ""
         var payload: JSONObject = ["type": thrown["type"] ?? "Error", "message": thrown["message"] ?? ""]
-        for name in ["payload", "location"] { payload[name] = thrown[name] }
+        payload["payload"] = thrown["payload"]
+        payload["location"] = place.map(JSONValue.string)
         return TerapiError(
             .scriptError,
             "\(invocation.name) failed: \(request)\(thrown["message"]?.string ?? "")\(location)",
             payload: .object(payload)
         )
     }
+
+    private var header: ScriptHeader? { ScriptHeader(of: invocation.code) }
 
     private var settings: [UInt8] {
         JSONValue.object([

@@ -16,6 +16,15 @@ public struct SyncFile: Sendable, Equatable {
         self = sync
     }
 
+    /// Reads the file from its place in a folder of integrations.
+    public init(reading file: ScriptFile, in folder: String) throws {
+        let path = "\(folder)/\(file.path)"
+        guard let bytes = FileContents.read(path), let text = String(validating: bytes, as: UTF8.self) else {
+            throw TerapiError(.invalidDefinition, "The file \(path) cannot be read as text in UTF-8.")
+        }
+        try self.init(text, file: path, integrationKey: file.integrationKey, name: file.name)
+    }
+
     init(definition: SyncDefinition, method: String, endpoint: String) {
         self.definition = definition
         self.method = method
@@ -33,7 +42,8 @@ public struct SyncFile: Sendable, Equatable {
         return (sync, reader.yaml.mistakes)
     }
 
-    static func error(_ mistakes: [DefinitionMistake]) -> TerapiError {
+    /// All mistakes as one error.
+    public static func error(_ mistakes: [DefinitionMistake]) -> TerapiError {
         TerapiError(
             .invalidDefinition,
             mistakes.count == 1

@@ -43,9 +43,9 @@ struct Server: Sendable {
         // What reaches out
         let outboundGuard = OutboundGuard(allowed: settings.outboundAllow.compactMap(CIDR.init))
         let client = ProviderClient(guardedBy: outboundGuard)
-        let catalog = try ProviderCatalog.load(folder: settings.providersFolder)
-        for warning in catalog.warnings { logger.warning("\(warning)") }
-        let providers = ProviderRequests(catalog: catalog, client: client, clock: clock)
+        let providerCatalog = try ProviderCatalog.load(folder: settings.providersFolder)
+        for warning in providerCatalog.warnings { logger.warning("\(warning)") }
+        let providers = ProviderRequests(catalog: providerCatalog, client: client, clock: clock)
 
         // What scripts run in
         let scripts = ScriptHost(
@@ -56,11 +56,9 @@ struct Server: Sendable {
                 memoryBytes: settings.scriptMemoryMegabytes << 20
             )
         )
-        let definitions = ScriptCatalog(
-            ScriptDefinitions(
-                syncs: try settings.integrationsFolder.map { try IntegrationsFolder.load($0).map(\.definition) } ?? []
-            )
-        )
+        let integrations = settings.integrationsFolder.map { IntegrationsFolder($0) }
+        let traces = integrations?.traces() ?? [:]
+        let catalog = ScriptCatalog(try await integrations?.load(host: scripts) ?? ScriptDefinitions())
 
         // What works in the background
         let log = LogWriter(storage: logStorage, clock: clock, logger: logger)
@@ -75,7 +73,7 @@ struct Server: Sendable {
             scripts: scripts,
             client: client,
             spool: spool,
-            catalog: definitions,
+            catalog: catalog,
             log: log,
             clock: clock,
             logger: logger,
@@ -83,7 +81,13 @@ struct Server: Sendable {
             maxRuns: settings.maxSyncRuns
         )
         try await engine.prepare()
-        try await storage.addMissingSyncs(definitions.allSyncs, now: clock.now)
+        try await storage.addMissingSyncs(catalog.allSyncs, now: clock.now)
+        let watcher = integrations.map { folder in
+            IntegrationsWatcher(folder, seen: traces, host: scripts, clock: clock, logger: logger) { definitions in
+                catalog.replace(with: definitions)
+                try await storage.addMissingSyncs(catalog.allSyncs, now: clock.now)
+            }
+        }
 
         // What answers
         let api = API(
@@ -111,7 +115,7 @@ struct Server: Sendable {
             ] + engine.parts + [
                 api.makeApplication(host: settings.host, port: settings.port, onRunning: onListening),
                 api.readiness,
-            ],
+            ] + [watcher].compactMap { $0 },
             firstKeys: firstKeys,
             close: {
                 scripts.stop()

@@ -45,7 +45,12 @@ struct Settings: Sendable {
         ),
         Setting(
             "providers", .text, default: nil, "Folder of provider files that add to the catalogue or replace parts."),
-        Setting("integrations", .text, default: nil, "Folder of integrations: <integration>/syncs/<name>.yaml."),
+        Setting(
+            "integrations",
+            .text,
+            default: nil,
+            "Folder of integrations: <integration>/{syncs,actions,on-events}/<name>.ts, .js or .yaml."
+        ),
         Setting(
             "outbound-allow",
             .networks,

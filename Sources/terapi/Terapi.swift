@@ -7,7 +7,9 @@ struct Terapi: AsyncParsableCommand {
         commandName: "terapi",
         abstract: "Connects your product to your customers' other tools.",
         version: "0.1.0",
-        subcommands: [Serve.self, Demo.self, Sandbox.self, Logs.self, Keys.self, Config.self]
+        subcommands: [
+            Serve.self, Compile.self, Dryrun.self, Demo.self, Sandbox.self, Logs.self, Keys.self, Config.self,
+        ]
     )
 
     static func main() async {

@@ -128,7 +128,7 @@ struct SyncFileTests {
     }
 
     @Test
-    func `loads a folder and reports all its mistakes at once`() throws {
+    func `loads a folder and reports all its mistakes at once`() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "terapi-\(UUID())").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         for (path, text) in [("github/syncs/issues.yaml", Self.issues), ("stripe/syncs/a.yaml", Self.issues)] {
@@ -138,14 +138,16 @@ struct SyncFileTests {
             try text.write(to: file, atomically: true, encoding: .utf8)
         }
 
-        let syncs = try IntegrationsFolder.load(folder)
+        let host = ScriptFixture.host()
+        let integrations = IntegrationsFolder(folder)
+        let syncs = try await integrations.load(host: host).syncs
 
-        #expect(syncs.map { "\($0.definition.integrationKey)/\($0.definition.name)" } == ["github/issues", "stripe/a"])
+        #expect(syncs.map { "\($0.integrationKey)/\($0.name)" } == ["github/issues", "stripe/a"])
 
         try "model: 3: 4".write(toFile: "\(folder)/stripe/syncs/a.yaml", atomically: true, encoding: .utf8)
         try "modle: x".write(toFile: "\(folder)/github/syncs/issues.yaml", atomically: true, encoding: .utf8)
 
-        let error = try #require(throws: TerapiError.self) { try IntegrationsFolder.load(folder) }
+        let error = try await #require(throws: TerapiError.self) { try await integrations.load(host: host) }
         #expect(error.issues.contains { $0.message.contains("stripe/syncs/a.yaml:1:9") }, "\(error)")
         #expect(error.issues.contains { $0.message.contains("github/syncs/issues.yaml:1:1") }, "\(error)")
     }

@@ -16,6 +16,8 @@ public struct ScriptInvocation: Sendable {
     public enum Kind: String, Sendable {
         case sync, action
         case onEvent = "on-event"
+        /// Runs nothing: the output is what the script declares.
+        case describe
     }
 
     /// Runs of different environments never share a process.

@@ -34,16 +34,18 @@
         if (list === undefined || list === null) list = [];
         if (!Array.isArray(list)) throw new TypeError(`${model}: expected a list of records, got ${typeof list}`);
         if (typeof model !== 'string' || model === '') throw new TypeError('The name of a model is missing.');
-        if (list.length === 0 && checkpoint === undefined) return true;
+        // A dryrun shows what the script gave.
+        const { isDryrun } = host.settings.properties;
+        if (list.length === 0 && checkpoint === undefined && !isDryrun) return true;
         let records = new Array(list.length);
         for (let index = 0; index < list.length; index++) records[index] = prepare(list[index], index, model);
         const last = new Map();
         for (let index = 0; index < records.length; index++) last.set(records[index].id, index);
-        if (last.size < records.length) records = records.filter((record, index) => last.get(record.id) === index);
+        if (last.size < records.length && !isDryrun) records = records.filter((record, index) => last.get(record.id) === index);
         let lines = '';
         for (let index = 0; index < records.length; index++) {
             const record = records[index];
-            lines += (mustQuote.test(record.id) ? JSON.stringify(record.id) : record.id) + '\n' + JSON.stringify(record) + '\n';
+            lines += (mustQuote.test(record.id) ? JSON.stringify(record.id) : record.id) + '\n' + JSON.stringify(isDryrun ? list[index] : record) + '\n';
         }
         await host.change(JSON.stringify({ kind, model, count: records.length, checkpoint }), lines);
         return true;

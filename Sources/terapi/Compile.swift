@@ -1,0 +1,40 @@
+import ArgumentParser
+import TerapiCore
+import TerapiScripts
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Checks a folder of integrations and prepares it for a server.
+struct Compile: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Bundle and check the scripts in a folder of integrations.",
+        discussion: """
+            Prints every mistake as file:line:column and ends with status 1 when there is one. What was made lies in \
+            the folder's .terapi: with it, `terapi serve --integrations` starts on a machine that has neither esbuild \
+            nor the packages.
+            """
+    )
+
+    @Option(help: "Folder of integrations: <integration>/{syncs,actions,on-events}/<name>.ts, .js or .yaml.")
+    var integrations = "integrations"
+
+    func run() async throws {
+        let host = try ScriptHost(executable: Executable.path(), arguments: [ScriptHostProcess.argument])
+        defer { host.stop() }
+        do {
+            let found = try await IntegrationsFolder(integrations).load(host: host)
+            let counts = [
+                "\(found.syncs.count) syncs", "\(found.actions.count) actions", "\(found.onEvents.count) on-events",
+            ]
+            print("\(counts.joined(separator: ", ")): in order.")
+        } catch let error as TerapiError {
+            guard !error.issues.isEmpty else { throw ExitWithMessage(error.message) }
+            for issue in error.issues { print(issue.message) }
+            throw ExitCode(1)
+        }
+    }
+}

@@ -1,0 +1,3 @@
+module.exports = function tally(list) {
+    return list.reduce((counts, name) => ({ ...counts, [name]: (counts[name] ?? 0) + 1 }), {});
+};

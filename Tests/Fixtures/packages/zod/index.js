@@ -1,0 +1,4 @@
+export * from './schemas.js';
+import * as z from './schemas.js';
+export { z };
+export default z;
