@@ -164,7 +164,7 @@ struct DescriptionReader {
             for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
                 guard let found = line.firstRange(of: word), !line.drop(while: \.isWhitespace).hasPrefix("//"),
                     line[found.upperBound...].first.map({ !$0.isLetter && !$0.isNumber }) ?? true,
-                    !isKey || line[found.upperBound...].first { $0 != " " } == ":",
+                    !isKey || line[found.upperBound...].first(where: { $0 != " " }) == ":",
                     line[..<found.lowerBound].last.map({ !$0.isLetter && !$0.isNumber }) ?? true
                 else { continue }
                 let column = line[..<found.lowerBound].utf8.count + 1
