@@ -38,7 +38,7 @@ public final class RefreshSpool: Sendable {
     func keep(_ entry: Entry) async throws {
         let sealed = try box.seal(Self.encode(entry), for: Self.place(entry.attempt))
         try await onQueue { [folder] in
-            let draft = "\(folder)/.\(entry.attempt)"
+            let draft = Self.draft(of: entry.attempt, in: folder)
             let path = "\(folder)/\(entry.attempt)"
             do {
                 try Self.store(sealed, at: draft)
@@ -55,24 +55,32 @@ public final class RefreshSpool: Sendable {
         await withCheckedContinuation { continuation in
             queue.async { [folder] in
                 unlink("\(folder)/\(attempt)")
+                unlink(Self.draft(of: attempt, in: folder))
                 continuation.resume()
             }
         }
     }
 
     /// What an earlier process left behind, and the names of the files that cannot be read.
+    ///
+    /// A draft counts when it is whole: the process died while it waited for the disk. A half one is removed.
     func entries() async throws -> (entries: [Entry], unreadable: [String]) {
         let files = try await onQueue { [folder] in try Self.files(in: folder) }
         var entries: [Entry] = []
         var unreadable: [String] = []
-        for (attempt, sealed) in files {
+        for (name, sealed) in files {
+            let attempt = name.hasPrefix(".") ? String(name.dropFirst()) : name
             do {
                 entries.append(try Self.decode(try box.open(sealed, for: Self.place(attempt)), attempt: attempt))
             } catch {
-                unreadable.append(attempt)
+                if name == attempt { unreadable.append(name) } else { await remove(attempt: attempt) }
             }
         }
         return (entries, unreadable)
+    }
+
+    private static func draft(of attempt: String, in folder: String) -> String {
+        "\(folder)/.\(attempt)"
     }
 
     private func onQueue<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
@@ -130,7 +138,7 @@ public final class RefreshSpool: Sendable {
         guard fsync(file) == 0 else { throw failure("sync", path) }
     }
 
-    private static func files(in folder: String) throws -> [(attempt: String, sealed: [UInt8])] {
+    private static func files(in folder: String) throws -> [(name: String, sealed: [UInt8])] {
         guard let directory = opendir(folder) else { throw failure("read", folder) }
         defer { closedir(directory) }
         var files: [(String, [UInt8])] = []
@@ -138,7 +146,7 @@ public final class RefreshSpool: Sendable {
             let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            guard !name.hasPrefix(".") else { continue }
+            guard name != ".", name != ".." else { continue }
             files.append((name, try contents("\(folder)/\(name)")))
         }
         return files

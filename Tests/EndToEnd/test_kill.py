@@ -118,7 +118,8 @@ class Story:
         spool = self.terapi.data / "refresh-spool"
         self.kills.append(Kill(
             at=now(),
-            kept_answers=[file.name for file in spool.iterdir() if not file.name.startswith(".")],
+            # Also one whose file was still being made durable; what is empty was never written.
+            kept_answers=[file.name for file in spool.iterdir() if file.stat().st_size > 0],
         ))
 
     def restart(self):

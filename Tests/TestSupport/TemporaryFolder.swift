@@ -24,6 +24,10 @@ package final class TemporaryFolder: Sendable {
         try Data(text.utf8).write(to: URL(fileURLWithPath: file(name)))
     }
 
+    package func rename(_ name: String, to other: String) throws {
+        try FileManager.default.moveItem(atPath: file(name), toPath: file(other))
+    }
+
     package func remove(_ name: String) throws {
         try FileManager.default.removeItem(atPath: file(name))
     }
