@@ -67,10 +67,6 @@ bench: ## Measure beside others that do the same work, and print the ratios (ARG
 	S=$(CURDIR)/$(BUILD)/bench $(BUILD)/bench-venv/bin/python Benchmarks/bench.py $(or $(ARGS),all); \
 		status=$$?; S=$(CURDIR)/$(BUILD)/bench Benchmarks/Peers/setup.sh stop; exit $$status
 
-.PHONY: golden
-golden: setup ## Rewrite the recorded answers in Tests/Fixtures; read the difference before you commit it
-	TERAPI_GOLDEN=rewrite swift test --filter Golden
-
 .PHONY: lint
 lint: ## Check the format and the rules of the house
 	@Scripts/lint.sh
