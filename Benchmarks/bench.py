@@ -55,16 +55,51 @@ request:
 """
 
 
+# The source again and again, each time with other ids.
+READ_SYNC = """
+const { createSync } = require('terapi');
+module.exports = createSync({
+    description: 'Issues, many times.', frequency: 'every day', models: { Issue: {} },
+    exec: async (terapi) => {
+        for (const part of %s) {
+            const pages = terapi.paginate({
+                endpoint: '/cur/list', params: { page: 1, per_page: 100 },
+                paginate: { type: 'link', link_rel_in_response_header: 'next' },
+            });
+            for await (const page of pages) {
+                await terapi.batchSave(page.map((item) => ({ ...item, id: `${part}-${item.id}` })), 'Issue');
+            }
+        }
+    },
+});
+"""
+
+FEW_PAGES = """
+const { createSync } = require('terapi');
+module.exports = createSync({
+    description: 'The first issues.', frequency: 'every day', models: { Issue: {} },
+    exec: async (terapi) => {
+        for (let page = 1; page <= %d; page++) {
+            const { data } = await terapi.get({ endpoint: '/v1/list', params: { page } });
+            await terapi.batchSave(data, 'Issue');
+        }
+    },
+});
+"""
+
+
 class Terapi:
     """A server of our own with a folder of its own."""
 
-    def __init__(self, syncs, data=None):
+    def __init__(self, syncs={}, scripts={}, data=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="terapi-bench-", dir=S))
         (self.folder / "providers").mkdir()
         (self.folder / "integrations/bench/syncs").mkdir(parents=True)
         (self.folder / "providers/bench.yaml").write_text(PROVIDER)
         for name, text in syncs.items():
             (self.folder / f"integrations/bench/syncs/{name}.yaml").write_text(text)
+        for name, text in scripts.items():
+            (self.folder / f"integrations/bench/syncs/{name}.js").write_text(text)
         self.data = data or self.folder / "data"
         self.start()
         keys = dict(line.split() for line in (self.data / "api-keys.txt").read_text().splitlines())
@@ -307,13 +342,8 @@ def read(records):
 
 
 def one_connection(records, rows):
-    syncs = {
-        f"issues{part}": SYNC.format(
-            endpoint="/cur/list", start="", map=f'id: "\'{part}-\' + item.id"').replace("track_deletes: true", "")
-        for part in range(records // COUNT)
-    }
     serve_variant("v1")
-    server = Terapi(syncs)
+    server = Terapi(scripts={"issues": READ_SYNC % f"[...Array({records // COUNT}).keys()]"})
     try:
         started = time.perf_counter()
         server.create_integration()
@@ -326,7 +356,7 @@ def one_connection(records, rows):
         serve_variant("v2")
         since = server.status("one")[0]["finishedAt"]
         server.call("POST", "/sync/trigger",
-                    {"provider_config_key": "bench", "connection_id": "one", "syncs": list(syncs)})
+                    {"provider_config_key": "bench", "connection_id": "one", "syncs": ["issues"]})
         server.wait("one", since)
         paths = cursors(server, "one", "&filter=updated")
         filtered, _ = load(server.url, server.key, paths)
@@ -341,12 +371,7 @@ def one_connection(records, rows):
 
 def many_connections(records, rows, connections=1_000):
     pages = records // connections // 100
-    syncs = {
-        f"issues{page}": SYNC.format(endpoint=f"/v1/list?page={page}", start="", map="").split("  params:")[0]
-        .replace("track_deletes: true", "")
-        for page in range(1, pages + 1)
-    }
-    server = Terapi(syncs)
+    server = Terapi(scripts={"issues": FEW_PAGES % pages})
     try:
         started = time.perf_counter()
         server.create_integration()
