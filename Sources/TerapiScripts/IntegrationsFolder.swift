@@ -17,9 +17,12 @@ public struct IntegrationsFolder: Sendable {
     /// Bundles what has changed and reads what every script declares.
     ///
     /// What was made is kept in the folder's own `.terapi`, where it can be written.
-    /// - Parameter host: where scripts in TypeScript and JavaScript are asked for what they declare.
+    /// - Parameters:
+    ///   - host: where scripts in TypeScript and JavaScript are asked for what they declare.
+    ///   - refusesSharedModels: whether it is a mistake when two syncs of an integration save one model. It works, but
+    ///     few mean it.
     /// - Throws: `TerapiError(.invalidDefinition)` with all mistakes of all files.
-    public func load(host: ScriptHost) async throws -> ScriptDefinitions {
+    public func load(host: ScriptHost, refusesSharedModels: Bool = false) async throws -> ScriptDefinitions {
         let files = try files()
         var mistakes = doubles(among: files)
         var definitions = ScriptDefinitions()
@@ -46,7 +49,7 @@ public struct IntegrationsFolder: Sendable {
             reader.read(description, of: file, code: code, into: &definitions)
         }
         mistakes += reader.mistakes
-        mistakes += ModelOwners(definitions.syncs, files: files, reader: reader).mistakes
+        if refusesSharedModels { mistakes += ModelOwners(definitions.syncs, files: files, reader: reader).mistakes }
         guard mistakes.isEmpty else { throw SyncFile.error(mistakes.sorted(by: DefinitionMistake.isBefore)) }
         definitions.syncs.sort { ($0.integrationKey, $0.name) < ($1.integrationKey, $1.name) }
         return definitions

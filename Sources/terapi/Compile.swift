@@ -26,7 +26,7 @@ struct Compile: AsyncParsableCommand {
         let host = try ScriptHost(executable: Executable.path(), arguments: [ScriptHostProcess.argument])
         defer { host.stop() }
         do {
-            let found = try await IntegrationsFolder(integrations).load(host: host)
+            let found = try await IntegrationsFolder(integrations).load(host: host, refusesSharedModels: true)
             let counts = [
                 "\(found.syncs.count) syncs", "\(found.actions.count) actions", "\(found.onEvents.count) on-events",
             ]

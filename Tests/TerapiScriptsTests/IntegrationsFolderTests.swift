@@ -89,12 +89,24 @@ struct IntegrationsFolderTests {
         files[file] = text
         let folder = try Folder(files)
 
-        let error = try await #require(throws: TerapiError.self) { try await folder.load() }
+        let error = try await #require(throws: TerapiError.self) {
+            try await folder.load(refusesSharedModels: true)
+        }
 
         #expect(error.code == .invalidDefinition)
         let place = "\(folder.path)/" + file.prefix { $0 != "/" } + "/"
         let messages = error.issues.map(\.message)
         #expect(messages.contains { $0.hasPrefix(place) && $0.contains(expected) }, "\(messages)")
+    }
+
+    @Test
+    func `lets two syncs save one model, unless it is asked to look for that`() async throws {
+        let folder = try Folder([
+            "github/models.ts": Self.models, "github/syncs/a.ts": Self.sync, "github/syncs/b.ts": Self.sync,
+        ])
+
+        #expect(try await folder.load().syncs.map(\.name) == ["a", "b"])
+        await #expect(throws: TerapiError.self) { try await folder.load(refusesSharedModels: true) }
     }
 
     @Test
@@ -209,8 +221,13 @@ private final class Folder {
         try Data(text.utf8).write(to: url)
     }
 
-    func load(host: ScriptHost? = nil, environment: [String: String]? = nil) async throws -> ScriptDefinitions {
+    func load(
+        host: ScriptHost? = nil,
+        environment: [String: String]? = nil,
+        refusesSharedModels: Bool = false
+    ) async throws -> ScriptDefinitions {
         let host = host ?? ScriptFixture.host()
-        return try await IntegrationsFolder(path, environment: environment ?? self.environment).load(host: host)
+        return try await IntegrationsFolder(path, environment: environment ?? self.environment)
+            .load(host: host, refusesSharedModels: refusesSharedModels)
     }
 }
