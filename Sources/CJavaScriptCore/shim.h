@@ -2,8 +2,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #ifdef __linux__
+#include <malloc.h>
 #include <spawn.h>
-#include <sys/prctl.h>
 #endif
 
 // Exported by the library but declared only in its private headers. The limit counts CPU time in seconds;
@@ -19,11 +19,19 @@ JS_EXPORT void JSGlobalContextSetUnhandledRejectionCallback(
 // JSGarbageCollect only notes that much has become garbage; this one collects.
 JS_EXPORT void JSSynchronousGarbageCollectForDebugging(JSContextRef context);
 
-// prctl takes variable arguments, which Swift cannot call. After this the process can never gain rights.
-static inline void terapi_give_up_privileges(void) {
+// Also private: a text that is parsed once for all contexts of a group, and kept once.
+typedef struct OpaqueJSScript *JSScriptRef;
+JS_EXPORT JSScriptRef JSScriptCreateFromString(
+    JSContextGroupRef group, JSStringRef url, int startingLine, JSStringRef source, JSStringRef *errorMessage,
+    int *errorLine);
+JS_EXPORT void JSScriptRelease(JSScriptRef script);
+JS_EXPORT JSValueRef JSScriptEvaluate(
+    JSContextRef context, JSScriptRef script, JSValueRef thisValue, JSValueRef *exception);
+
+// What the C library holds for later goes back to the system.
+static inline void terapi_return_free_memory(void) {
 #ifdef __linux__
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    malloc_trim(0);
 #endif
 }
 

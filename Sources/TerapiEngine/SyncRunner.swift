@@ -20,6 +20,8 @@ struct SyncRunner: Sendable {
     static let lease = Duration.seconds(30)
     static let leaseRenewal = Duration.seconds(10)
     static let timeout = Duration.seconds(24 * 3600)
+    /// How often a run begins again because its script host was lost to a neighbour.
+    static let maxLostHosts = 5
 
     let services: EngineServices
 
@@ -71,7 +73,7 @@ struct SyncRunner: Sendable {
             log.end(.cancelled, message)
             return
         }
-        let context = SyncRunContext(
+        var context = SyncRunContext(
             sync: sync,
             run: run,
             connection: connection,
@@ -79,7 +81,7 @@ struct SyncRunner: Sendable {
             definition: definition
         )
         do {
-            try await runScript(context, log: log)
+            try await runScriptThroughLosses(&context, log: log)
         } catch let error as TerapiError where error.code == .staleRun {
             throw error
         } catch {
@@ -96,6 +98,24 @@ struct SyncRunner: Sendable {
         let ended = try await end(sync, run, status: .success, error: nil, connection: connection)
         log.end(.success, Self.summary(of: ended))
         await setError(operationID: nil, context)
+    }
+
+    /// A host that is lost through no fault of this run is no failure: the same run goes on from its checkpoint.
+    private func runScriptThroughLosses(_ context: inout SyncRunContext, log: OperationLog) async throws {
+        for _ in 0..<Self.maxLostHosts {
+            do {
+                return try await runScript(context, log: log)
+            } catch let error as TerapiError where error.code == .scriptHostLost {
+                try Task.checkCancellation()
+                log.write(.warn, "\(error.message) It goes on from its checkpoint.")
+                // As a new run would find them: the script has changed them meanwhile.
+                context.sync.checkpoint = try await services.syncs.checkpoint(syncID: context.sync.id)
+                if let connection = try await services.connections.connection(row: context.connection.id) {
+                    context.connection = connection
+                }
+            }
+        }
+        try await runScript(context, log: log)
     }
 
     private func runScript(_ context: SyncRunContext, log: OperationLog) async throws {

@@ -28,8 +28,11 @@ struct FrameHeader {
         case finished
         /// JSON of what the script threw.
         case failed
-        /// The name of the limit that the run went over. With ``FrameHeader/lastWords`` as the call, the host ends.
+        /// The name of the limit that the run went over. With ``FrameHeader/lastWords`` as the call, the host ends;
+        /// without a run then, it is not known whose fault it was.
         case limitExceeded
+        /// Once, before anything else: which parts of the cage the kernel refused, in words. Empty: none.
+        case ready
     }
 
     var kind: Kind

@@ -1,3 +1,5 @@
+import CJavaScriptCore
+
 #if canImport(Glibc)
 import Glibc
 #else

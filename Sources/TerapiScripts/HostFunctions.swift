@@ -72,8 +72,8 @@ enum HostFunctions {
     /// `part(name)`: a part of the prelude that not every script needs, as the function that puts it in place.
     private static let part: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, exception in
         answer(context, count, arguments) { script, arguments in
-            guard let part = arguments.text(0).flatMap({ Prelude.partsOnDemand[$0] }) else { return nil }
-            return JSEvaluateScript(script.context, part.source, nil, part.name, 1, exception)
+            guard let part = arguments.text(0).flatMap({ ScriptLoop.current?.part($0) }) else { return nil }
+            return JSScriptEvaluate(script.context, part, nil, exception)
         }
     }
 

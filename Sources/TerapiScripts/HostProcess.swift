@@ -12,14 +12,36 @@ import Darwin
 /// What a host process tells about one run.
 enum RunEvent: Sendable {
     case frame(FrameHeader.Kind, call: UInt32, body: [UInt8])
-    case hostEnded(HostEnding)
+    /// - Parameter hasActed: the run had asked the server for something before.
+    case hostEnded(HostEnding, hasActed: Bool)
     case timedOut
 }
 
-enum HostEnding: Sendable {
-    case died
-    case wentOverMemory(run: UInt32?)
-    case stopped
+/// Why a host ended, and at whose fault.
+struct HostEnding: Sendable {
+    enum Cause: Sendable {
+        /// A signal that nobody here sent: a fault in the engine, or the system was out of memory.
+        case crashed(signal: Int32)
+        case died
+        case limit(String)
+        /// It did not let go of a run that was over.
+        case stuck
+        case stopped
+    }
+
+    enum Culprit: Sendable, Equatable {
+        case run(UInt32)
+        case nobody
+        case unknown
+    }
+
+    var cause: Cause
+    var culprit: Culprit
+}
+
+/// How far a run is to blame for the end of its host.
+enum Blame: Sendable {
+    case none, suspected, known
 }
 
 /// One child process that runs the scripts of one environment.
@@ -29,8 +51,8 @@ enum HostEnding: Sendable {
 final class HostProcess: Sendable {
     private struct Run {
         var events: AsyncStream<RunEvent>.Continuation
-        /// Calls that the script waits for.
-        var openCalls = 0
+        /// It has asked for something: what began may not begin again by itself.
+        var hasActed = false
         /// Nobody waits for the run any more; it stays here until the host has let it go.
         var isAbandoned = false
     }
@@ -42,6 +64,7 @@ final class HostProcess: Sendable {
         /// It lives, but has said or been told that it ends.
         var isEnding = false
         var ending: HostEnding?
+        var residentBytes = 0
         var watch: (any DispatchSourceTimer)?
         /// Hashes of the modules that the host has been sent.
         var modules: Set<String> = []
@@ -50,10 +73,16 @@ final class HostProcess: Sendable {
     let processID: pid_t
     private let socket: FrameSocket
     private let limits: ScriptLimits
+    private let page: TurnPage?
+    private let resident: ResidentMemory
     private let writes: DispatchQueue
     private let state = Mutex(State())
 
-    init(executable: String, arguments: [String], limits: ScriptLimits) throws {
+    /// - Parameter onReady: learns which parts of the cage the kernel refused.
+    init(
+        executable: String, arguments: [String], limits: ScriptLimits,
+        onReady: @escaping @Sendable (_ refused: String) -> Void
+    ) throws {
         self.limits = limits
         var ends: (Int32, Int32) = (-1, -1)
         let made = withUnsafeMutableBytes(of: &ends) { bytes in
@@ -62,22 +91,43 @@ final class HostProcess: Sendable {
         guard made == 0 else {
             throw TerapiError(.serverError, "A script host cannot be started: no socket (\(errno)).")
         }
-        defer { close(ends.1) }
+        let pageDescriptor = TurnPage.makeDescriptor()
+        defer {
+            close(ends.1)
+            if pageDescriptor >= 0 { close(pageDescriptor) }
+        }
+        page = TurnPage(descriptor: pageDescriptor)
         do {
-            processID = try Self.spawn(executable, arguments, limits: limits, socket: ends.1)
+            processID = try Self.spawn(
+                executable, arguments, limits: limits, socket: ends.1, page: pageDescriptor
+            )
         } catch {
             close(ends.0)
             throw error
         }
+        resident = ResidentMemory(of: processID)
         socket = FrameSocket(descriptor: ends.0)
         writes = DispatchQueue(label: "terapi.script-host.write")
-        startThread { [self] in readAll() }
+        startThread { [self] in readAll(onReady: onReady) }
     }
 
     var isAlive: Bool { state.withLock { $0.isAlive } }
 
     /// Whether it takes new runs.
     var isUsable: Bool { state.withLock { $0.isAlive && !$0.isEnding } }
+
+    /// Whether its runs hold so much memory that another would come too close to the limit.
+    var isHeavy: Bool { state.withLock { $0.residentBytes > limits.memoryBytes / 2 } }
+
+    /// How far a run is to blame for this host's end; none while it lives.
+    func blame(of run: UInt32) -> Blame {
+        guard let ending = state.withLock({ $0.ending }) else { return .none }
+        return switch ending.culprit {
+        case .run(run): .known
+        case .unknown: .suspected
+        case .run, .nobody: .none
+        }
+    }
 
     /// Enters a run; its events arrive in `events` until the process ends or ``end(run:)``.
     /// - Returns: the run's number, or `nil` when the process is gone.
@@ -106,12 +156,11 @@ final class HostProcess: Sendable {
         send(.cancel, run: run, [])
         DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(500)) { [weak self] in
             guard let self, state.withLock({ $0.runs[run] != nil }) else { return }
-            kill(because: .died)
+            kill(because: HostEnding(cause: .stuck, culprit: .run(run)))
         }
     }
 
     func send(_ kind: FrameHeader.Kind, run: UInt32, call: UInt32 = 0, _ parts: [[UInt8]]) {
-        if call != 0 { state.withLock { $0.runs[run]?.openCalls -= 1 } }
         writes.async { [self] in
             // The reader closes the socket on this queue, so the descriptor is ours while the process lives.
             if isAlive { socket.write(kind, run: run, call: call, parts) }
@@ -126,6 +175,10 @@ final class HostProcess: Sendable {
             }
             send(.module, run: 0, [Array("\(hash)\n".utf8), text])
         }
+    }
+
+    func stop() {
+        kill(because: HostEnding(cause: .stopped, culprit: .nobody))
     }
 
     /// Ends the process at once. Its runs learn it when the reader has seen the end.
@@ -143,14 +196,23 @@ final class HostProcess: Sendable {
         if state.withLock({ $0.runs[run]?.isAbandoned == true }) { end(run: run) }
     }
 
-    private func readAll() {
+    private func readAll(onReady: (String) -> Void) {
         while let header = socket.readHeader(maxLength: limits.maxFrameBytes + 4096),
             let body = socket.readBody(header.length)
         {
+            if header.kind == .ready { onReady(String(decoding: body, as: UTF8.self)) }
             let events = state.withLock { state in
                 switch header.kind {
-                case .request, .change, .call: state.runs[header.run]?.openCalls += 1
-                case .limitExceeded where header.call == FrameHeader.lastWords: state.isEnding = true
+                case .request, .change, .call: state.runs[header.run]?.hasActed = true
+                case .limitExceeded where header.call == FrameHeader.lastWords:
+                    state.isEnding = true
+                    if state.ending == nil {
+                        state.ending = HostEnding(
+                            cause: .limit(String(decoding: body, as: UTF8.self)),
+                            culprit: header.run == 0
+                                ? .unknown : state.runs[header.run] == nil ? .nobody : .run(header.run)
+                        )
+                    }
                 default: break
                 }
                 return state.runs[header.run]?.events
@@ -160,22 +222,58 @@ final class HostProcess: Sendable {
             }
             events?.yield(.frame(header.kind, call: header.call, body: body))
         }
-        kill(because: .died)
-        let (runs, ending) = state.withLock { state in
+        let (runs, ending) = reap()
+        for run in runs {
+            run.events.yield(.hostEnded(ending, hasActed: run.hasActed))
+            run.events.finish()
+        }
+        shutdown(socket.descriptor, Int32(SHUT_RDWR))
+        writes.async { [socket] in _ = close(socket.descriptor) }
+    }
+
+    private func reap() -> ([Run], HostEnding) {
+        // It has closed its socket or sent what no host sends; one that ended by itself is not changed by this.
+        let hadEnded = state.withLock { $0.ending != nil }
+        if !hadEnded { waitBriefly() }
+        state.withLock { state in
+            state.isEnding = true
+            _ = Self.sendKill(processID)
+        }
+        return state.withLock { state in
             var status: Int32 = 0
             while waitpid(processID, &status, 0) < 0, errno == EINTR {}
             state.isAlive = false
             state.watch?.cancel()
             state.watch = nil
+            let signal = status & 0x7F
+            let ending =
+                state.ending
+                ?? HostEnding(
+                    cause: signal == 0 ? .died : .crashed(signal: signal),
+                    culprit: culprit(among: state.runs)
+                )
+            state.ending = ending
             defer { state.runs = [:] }
-            return (state.runs, state.ending ?? .died)
+            return (Array(state.runs.values), ending)
         }
-        for run in runs.values {
-            run.events.yield(.hostEnded(ending))
-            run.events.finish()
+    }
+
+    /// A process that crashes closes its socket a moment before it can be reaped: its own signal is to be seen, not ours.
+    private func waitBriefly() {
+        for _ in 0..<50 {
+            if terapi_has_ended(processID) != 0 { return }
+            usleep(1000)
         }
-        shutdown(socket.descriptor, Int32(SHUT_RDWR))
-        writes.async { [socket] in _ = close(socket.descriptor) }
+    }
+
+    /// Whose turn it was. Without a word from the host: the only run, if there is only one.
+    private func culprit(among runs: [UInt32: Run]) -> HostEnding.Culprit {
+        if let page {
+            let run = page.run
+            // A run that is over does no harm while its host clears up after it.
+            return runs[run] == nil ? .nobody : .run(run)
+        }
+        return runs.count == 1 ? runs.first.map { .run($0.key) } ?? .nobody : .unknown
     }
 
     /// The host watches its own memory while a script computes; this is the hold behind it that no script can reach.
@@ -188,15 +286,15 @@ final class HostProcess: Sendable {
     }
 
     private func checkMemory() {
-        // A little above the host's own limit, which knows which run it was.
-        guard let used = residentBytes(of: processID), used > limits.memoryBytes + limits.memoryBytes / 8 else {
-            return
+        guard let used = resident.bytes else { return }
+        let runs = state.withLock { state in
+            state.residentBytes = used
+            return state.runs
         }
-        let computing = state.withLock { state in
-            let runs = state.runs.count == 1 ? state.runs : state.runs.filter { $0.value.openCalls == 0 }
-            return runs.count == 1 ? runs.first?.key : nil
-        }
-        kill(because: .wentOverMemory(run: computing))
+        // A little above the host's own limit, which knows better which run it was.
+        guard used > limits.memoryBytes + limits.memoryBytes / 8 else { return }
+        let culprit = runs.count == 1 ? runs.first.map { .run($0.key) } ?? .nobody : culprit(among: runs)
+        kill(because: HostEnding(cause: .limit("memory"), culprit: culprit == .nobody ? .unknown : culprit))
     }
 }
 
@@ -215,12 +313,13 @@ extension HostProcess {
         #endif
     }
 
-    /// Starts the child with descriptor 3 as its socket and nothing else of ours.
+    /// Starts the child with the descriptors of ``HostDescriptor`` and nothing else of ours.
     private static func spawn(
         _ executable: String,
         _ arguments: [String],
         limits: ScriptLimits,
-        socket: Int32
+        socket: Int32,
+        page: Int32
     ) throws -> pid_t {
         #if canImport(Glibc)
         var actions = posix_spawn_file_actions_t()
@@ -238,7 +337,8 @@ extension HostProcess {
         for descriptor in Int32(0)...2 {
             posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
         }
-        posix_spawn_file_actions_adddup2(&actions, socket, 3)
+        posix_spawn_file_actions_adddup2(&actions, socket, HostDescriptor.socket)
+        if page >= 0 { posix_spawn_file_actions_adddup2(&actions, page, HostDescriptor.turn) }
         var signals = sigset_t()
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
@@ -247,7 +347,7 @@ extension HostProcess {
         // A group of its own: Ctrl-C at the terminal asks the server to stop, and the server then ends its scripts.
         var flags = Int32(POSIX_SPAWN_SETPGROUP) | Int32(POSIX_SPAWN_SETSIGMASK) | Int32(POSIX_SPAWN_SETSIGDEF)
         #if canImport(Glibc)
-        posix_spawn_file_actions_addclosefrom_np(&actions, 4)
+        posix_spawn_file_actions_addclosefrom_np(&actions, page >= 0 ? HostDescriptor.turn + 1 : HostDescriptor.turn)
         #else
         flags |= Int32(POSIX_SPAWN_CLOEXEC_DEFAULT)
         #endif
@@ -258,6 +358,9 @@ extension HostProcess {
             "TERAPI_HOST_TURN_SECONDS=\(limits.turn.secondsAsDouble)",
             "TERAPI_HOST_MEMORY_BYTES=\(limits.memoryBytes)",
             "TERAPI_HOST_OUTPUT_BYTES=\(limits.maxOutputBytes)",
+            "TERAPI_HOST_FRAME_BYTES=\(limits.maxFrameBytes)",
+            // A script's local time is the same on every machine, and needs no file to be known.
+            "TZ=UTC",
             "JSC_useWebAssembly=0",
             // The library sizes its heap by the machine; a host is to stay small, which costs no speed.
             "JSC_forceRAMSize=\(96 << 20)",
@@ -284,22 +387,4 @@ func withCStrings<Result>(
     let pointers = strings.map { strdup($0) }
     defer { for pointer in pointers { free(pointer) } }
     return body(pointers + [nil])
-}
-
-/// The resident memory of a process, or `nil` where the system does not tell.
-func residentBytes(of processID: pid_t? = nil) -> Int? {
-    #if canImport(Glibc)
-    let file = open("/proc/\(processID.map(String.init) ?? "self")/statm", O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    return withUnsafeTemporaryAllocation(byteCount: 128, alignment: 1) { bytes in
-        let count = read(file, bytes.baseAddress, bytes.count)
-        guard count > 0 else { return nil }
-        let fields = bytes[..<count].split(separator: UInt8(ascii: " "))
-        guard fields.count > 1 else { return nil }
-        return Int(String(decoding: fields[1], as: UTF8.self)).map { $0 * Int(getpagesize()) }
-    }
-    #else
-    return nil
-    #endif
 }

@@ -8,19 +8,30 @@ import Darwin
 
 /// One run inside a host: a global object of its own, with the prelude in it.
 final class Script {
-    let number: UInt32
+    /// 0 until the run begins.
+    private(set) var number: UInt32 = 0
     let context: JSGlobalContextRef
     var isOver = false
+    /// By how much the host's memory grew in this run's turns.
+    var heldBytes = 0
     private let host: JSObjectRef
+    private let native: JSObjectRef?
     /// How the answers of requests are to be read, where it is not as JSON.
     private var forms: [UInt32: Int] = [:]
     private var functions: [String: JSObjectRef] = [:]
+    /// What went wrong before there was a run to tell it.
+    private var failure: JSValueRef?
 
-    init(number: UInt32, group: JSContextGroupRef) {
-        self.number = number
+    /// Makes a global object that waits for its run.
+    init(group: JSContextGroupRef, prelude: [JSScriptRef]) {
         context = JSGlobalContextCreateInGroup(group, nil)
         host = JSObjectMake(context, nil, nil)
         JSValueProtect(context, host)
+        native = Self.makeNative(context)
+        // Kept by the host's object, and by nothing else that could be found.
+        set(host, "native", native)
+        failure = evaluate(prelude)
+        if let failure { JSValueProtect(context, failure) }
     }
 
     func release() {
@@ -30,47 +41,62 @@ final class Script {
     }
 
     /// Begins the run. `body` is the settings, a newline, and the script's text.
-    func start(_ body: UnsafeRawBufferPointer) {
+    func start(
+        _ number: UInt32, _ body: UnsafeRawBufferPointer, prelude: [JSScriptRef], texts: inout ScriptTexts
+    ) {
+        self.number = number
         let (head, code) = splitLine(body)
         guard let settings = json(head) else { return }
         set(host, "settings", settings)
-        let native = makeNative()
-        for (name, source) in Prelude.parts {
-            var exception: JSValueRef?
-            let part = JSEvaluateScript(context, source, nil, name, 1, &exception)
-            guard let part, let function = JSValueToObject(context, part, nil) else {
-                return fail(exception)
-            }
-            var arguments: [JSValueRef?] = [host, native]
-            JSObjectCallAsFunction(context, function, nil, 2, &arguments, &exception)
-            if let exception { return fail(exception) }
-        }
+        failure = failure ?? evaluate(prelude)
+        if let failure { return fail(failure) }
         if let unhandled = function("unhandled") {
             JSGlobalContextSetUnhandledRejectionCallback(context, unhandled, nil)
         }
         guard let settingsObject = JSValueToObject(context, settings, nil) else { return }
-        let name = text(get(settingsObject, "name"))
-        defer { JSStringRelease(name) }
-
+        let name = swiftText(get(settingsObject, "name"))
         let (header, script) = splitHeader(code)
-        let wrapped = Array("(function (exports, require, module) {".utf8) + script + Array("\n})".utf8)
-        let source = wrapped.withUnsafeBytes { string($0) }
-        defer { JSStringRelease(source) }
+        let makeSource = { [self] in
+            string(Array("(function (exports, require, module) {".utf8) + script + Array("\n})".utf8))
+        }
         var exception: JSValueRef?
-        guard let module = JSEvaluateScript(context, source, nil, name, 1, &exception) else { return fail(exception) }
+        let module: JSValueRef?
+        if let text = texts.module(script, name: name, makeSource: makeSource) {
+            module = JSScriptEvaluate(context, text, nil, &exception)
+        } else {
+            let (url, source) = (JSStringCreateWithUTF8CString(name), makeSource())
+            defer {
+                JSStringRelease(url)
+                JSStringRelease(source)
+            }
+            module = JSEvaluateScript(context, source, nil, url, 1, &exception)
+        }
+        guard let module else { return fail(exception) }
         guard let shared = makeModules(header), let load = call("load", [module, shared]) else { return }
         _ = call("start", [load, get(settingsObject, "input")])
+    }
+
+    /// - Returns: what a part threw.
+    private func evaluate(_ parts: [JSScriptRef]) -> JSValueRef? {
+        for part in parts {
+            var exception: JSValueRef?
+            guard let value = JSScriptEvaluate(context, part, nil, &exception),
+                let function = JSValueToObject(context, value, nil)
+            else { return exception }
+            var arguments: [JSValueRef?] = [host, native]
+            JSObjectCallAsFunction(context, function, nil, 2, &arguments, &exception)
+            if let exception { return exception }
+        }
+        return nil
     }
 
     /// The modules that the script names in its header, as an object of functions.
     private func makeModules(_ header: ScriptHeader?) -> JSObjectRef? {
         guard let made = JSObjectMake(context, nil, nil) else { return nil }
         for (name, hash) in header?.modules ?? [] {
-            guard let text = ScriptLoop.current?.modules[hash] else { continue }
-            let source = JSStringCreateWithUTF8CString(name)
-            defer { JSStringRelease(source) }
+            guard let module = ScriptLoop.current?.module(hash, name: name) else { continue }
             var exception: JSValueRef?
-            guard let function = JSEvaluateScript(context, text, nil, source, 1, &exception) else {
+            guard let function = JSScriptEvaluate(context, module, nil, &exception) else {
                 fail(exception)
                 return nil
             }
@@ -185,6 +211,22 @@ final class Script {
         return array
     }
 
+    private func swiftText(_ value: JSValueRef?) -> String {
+        guard let text = text(value) else { return "" }
+        defer { JSStringRelease(text) }
+        let units = UnsafeBufferPointer(start: JSStringGetCharactersPtr(text), count: JSStringGetLength(text))
+        return String(decoding: units, as: UTF16.self)
+    }
+
+    /// A text that stays: eight bits a character where that is enough.
+    private func string(_ bytes: [UInt8]) -> JSStringRef? {
+        guard !bytes.contains(0) else { return bytes.withUnsafeBytes { string($0) } }
+        let made = (bytes + [0]).withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) { JSStringCreateWithUTF8CString($0.baseAddress) }
+        }
+        return made ?? bytes.withUnsafeBytes { string($0) }
+    }
+
     private func string(_ bytes: UnsafeRawBufferPointer) -> JSStringRef? {
         var bytes = bytes
         // Services do send a byte order mark before JSON.
@@ -208,13 +250,15 @@ final class Script {
         )
     }
 
-    private func makeNative() -> JSObjectRef? {
-        let native = JSObjectMake(context, nil, nil)
-        guard let native else { return nil }
+    private static func makeNative(_ context: JSGlobalContextRef) -> JSObjectRef? {
+        guard let native = JSObjectMake(context, nil, nil) else { return nil }
         for (name, function) in HostFunctions.all {
             let text = JSStringCreateWithUTF8CString(name)
             defer { JSStringRelease(text) }
-            set(native, name, JSObjectMakeFunctionWithCallback(context, text, function))
+            let value = JSObjectMakeFunctionWithCallback(context, text, function)
+            JSObjectSetProperty(
+                context, native, text, value, JSPropertyAttributes(kJSPropertyAttributeNone), nil
+            )
         }
         return native
     }

@@ -13,24 +13,18 @@ public enum ScriptHostProcess {
 
     /// The main function of a process that ``ScriptHost`` started.
     public static func main() -> Never {
-        terapi_give_up_privileges()
-        let none = rlimit(rlim_cur: 0, rlim_max: 0)
-        withUnsafePointer(to: none) { none in
-            #if canImport(Glibc)
-            _ = setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), none)
-            _ = setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), none)
-            #else
-            _ = setrlimit(RLIMIT_CORE, none)
-            _ = setrlimit(RLIMIT_FSIZE, none)
-            #endif
-        }
+        var refused = Cage.enter()
+        let socket = FrameSocket(descriptor: HostDescriptor.socket)
         let loop = ScriptLoop(
-            socket: FrameSocket(descriptor: 3),
+            socket: socket,
             turn: setting("TERAPI_HOST_TURN_SECONDS").flatMap(Double.init) ?? 5,
             memoryBytes: setting("TERAPI_HOST_MEMORY_BYTES").flatMap(Int.init) ?? 256 << 20,
-            outputBytes: setting("TERAPI_HOST_OUTPUT_BYTES").flatMap(Int.init) ?? 2 << 20
+            outputBytes: setting("TERAPI_HOST_OUTPUT_BYTES").flatMap(Int.init) ?? 2 << 20,
+            frameBytes: setting("TERAPI_HOST_FRAME_BYTES").flatMap(Int.init) ?? 100 << 20
         )
         ScriptLoop.current = loop
+        refused += Cage.close()
+        socket.write(.ready, run: 0, [Array(refused.joined(separator: ", ").utf8)])
         loop.run()
         // Without the library's own end: a thread of it may be busy.
         _exit(0)
@@ -39,4 +33,11 @@ public enum ScriptHostProcess {
     private static func setting(_ name: String) -> String? {
         getenv(name).map { String(cString: $0) }
     }
+}
+
+/// What a host process finds open beside /dev/null.
+enum HostDescriptor {
+    static let socket: Int32 = 3
+    /// A page shared with the server, in which the host notes whose turn it is. Closed where there is none.
+    static let turn: Int32 = 4
 }

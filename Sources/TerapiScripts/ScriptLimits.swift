@@ -11,6 +11,11 @@ public struct ScriptLimits: Sendable {
     /// How long a host without runs is kept.
     public var idle: Duration
     public var maxHosts: Int
+    /// From how many runs on an environment gets a second host, as long as there is room for one. Half of the memory
+    /// in use has the same effect.
+    public var maxRunsPerHost: Int
+    /// How long a script runs alone in its host after it has cost one.
+    public var quarantine: Duration
 
     public init(
         turn: Duration = .seconds(5),
@@ -18,7 +23,9 @@ public struct ScriptLimits: Sendable {
         maxFrameBytes: Int = 100 << 20,
         maxOutputBytes: Int = 2 << 20,
         idle: Duration = .seconds(10),
-        maxHosts: Int = 16
+        maxHosts: Int = 16,
+        maxRunsPerHost: Int = 512,
+        quarantine: Duration = .seconds(3600)
     ) {
         self.turn = turn
         self.memoryBytes = memoryBytes
@@ -26,6 +33,8 @@ public struct ScriptLimits: Sendable {
         self.maxOutputBytes = maxOutputBytes
         self.idle = idle
         self.maxHosts = maxHosts
+        self.maxRunsPerHost = maxRunsPerHost
+        self.quarantine = quarantine
     }
 }
 

@@ -16,34 +16,50 @@ final class ScriptLoop {
 
     private let socket: FrameSocket
     private let outputBytes: Int
+    private let frameBytes: Int
     private let group: JSContextGroupRef
     /// A context in which no script runs.
     private let resting: JSGlobalContextRef
     private let ignore: JSObjectRef
     private let watchdog: Watchdog
+    private let early: [JSScriptRef]
+    private let late: [JSScriptRef]
+    private var texts: ScriptTexts
+    /// A global object made while there was nothing else to do, for the next run.
+    private var spare: Script?
     private var scripts: [UInt32: Script] = [:]
     private var numbers: [JSGlobalContextRef: UInt32] = [:]
     private var timers = TimerQueue()
-    private var residentAfterCollection = residentBytes() ?? 0
+    private var residentAfterTurn: Int
+    private var residentAfterCollection: Int
     private var input = ByteBuffer()
     private var output = ByteBuffer()
     private var units = ByteBuffer()
     /// The library is ending this turn; nothing can be called in it any more.
     private(set) var turnWasTooLong = false
-    /// Modules that scripts share, as functions' texts, by hash. Kept as one string each: the library finds what it has
-    /// compiled of it for another context by the string.
-    private(set) var modules: [String: JSStringRef] = [:]
+    /// Modules that scripts share, as functions' texts, by hash: as they came, and parsed since a script asked for them.
+    private var modules: [String: JSStringRef] = [:]
+    private var parsedModules: [String: JSScriptRef] = [:]
+    private var partsOnDemand: [String: JSScriptRef] = [:]
 
-    init(socket: FrameSocket, turn: Double, memoryBytes: Int, outputBytes: Int) {
+    init(socket: FrameSocket, turn: Double, memoryBytes: Int, outputBytes: Int, frameBytes: Int) {
         self.socket = socket
         self.outputBytes = outputBytes
+        self.frameBytes = frameBytes
         group = JSContextGroupCreate()
         resting = JSGlobalContextCreateInGroup(group, nil)
         ignore = JSObjectMakeFunctionWithCallback(resting, nil) { context, _, _, _, _, _ in
             JSValueMakeUndefined(context)
         }
         JSValueProtect(resting, ignore)
+        early = Prelude.parse(Prelude.early, group: group)
+        late = Prelude.parse(Prelude.late, group: group)
+        texts = ScriptTexts(group: group)
+        // The first time, the library opens what it needs of files.
+        spare = Script(group: group, prelude: early)
         watchdog = Watchdog(socket: socket, turn: turn, memoryBytes: memoryBytes)
+        residentAfterTurn = watchdog.residentBytes
+        residentAfterCollection = residentAfterTurn
         JSContextGroupSetExecutionTimeLimit(
             group, turn,
             { _, _ in
@@ -57,25 +73,36 @@ final class ScriptLoop {
         watchdog.start()
         while waitForFrame() {
             guard let header = socket.readHeader(maxLength: .max) else { return }
+            // An answer's bytes are its run's own memory.
+            turnBegins(header.run)
             let body = UnsafeMutableRawBufferPointer(rebasing: input.room(for: header.length)[..<header.length])
             guard socket.read(into: body) else { return }
             handle(header, UnsafeRawBufferPointer(body))
             input.shrink()
+            turnEnds(header.run)
         }
     }
 
     /// Fires the timers that are due while no frame waits. `false` when waiting is not possible any more.
     private func waitForFrame() -> Bool {
-        while let wait = timers.millisecondsToNext {
+        while true {
+            // With something to do, only a look at the socket: between any two timers, so that a script with many
+            // takes no turn from the others.
+            let next = timers.millisecondsToNext
+            if next == nil, spare != nil { return true }
+            let wait = spare == nil ? 0 : next ?? 0
             var descriptor = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
             let count = poll(&descriptor, 1, wait)
             if count > 0 { return true }
             if count < 0, errno != EINTR { return false }
-            for timer in timers.takeDue() {
+            if let timer = timers.takeDue() {
+                turnBegins(timer.run)
                 turn(timer.run) { $0.fire(timer.id) }
+                turnEnds(timer.run)
+            } else if spare == nil {
+                spare = Script(group: group, prelude: early)
             }
         }
-        return true
     }
 
     private func handle(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) {
@@ -111,20 +138,52 @@ final class ScriptLoop {
         modules[String(decoding: hash, as: UTF8.self)] = string ?? nil
     }
 
+    /// A shared module that the server has sent, parsed once for all runs.
+    func module(_ hash: String, name: String) -> JSScriptRef? {
+        if let parsed = parsedModules[hash] { return parsed }
+        guard let text = modules.removeValue(forKey: hash) else { return nil }
+        defer { JSStringRelease(text) }
+        parsedModules[hash] = ScriptTexts.parse(text, name: name, group: group)
+        return parsedModules[hash]
+    }
+
+    /// A part of the prelude that not every script needs.
+    func part(_ name: String) -> JSScriptRef? {
+        if let parsed = partsOnDemand[name] { return parsed }
+        partsOnDemand[name] = Prelude.parse(Prelude.onDemand.filter { $0.name == name }, group: group).first
+        return partsOnDemand[name]
+    }
+
     private func start(_ number: UInt32, _ body: UnsafeRawBufferPointer) {
-        let script = Script(number: number, group: group)
+        let script = spare ?? Script(group: group, prelude: early)
+        spare = nil
         scripts[number] = script
         numbers[script.context] = number
-        turn(number) { $0.start(body) }
+        turn(number) { $0.start(number, body, prelude: late, texts: &texts) }
+    }
+
+    private func turnBegins(_ number: UInt32) {
+        watchdog.turnBegins(
+            of: number,
+            foreignBytes: residentAfterTurn - (scripts[number]?.heldBytes ?? 0),
+            isAlone: scripts.count <= 1
+        )
+    }
+
+    private func turnEnds(_ number: UInt32) {
+        watchdog.turnEnds()
+        let resident = watchdog.residentBytes
+        if let script = scripts[number] {
+            script.heldBytes = max(0, script.heldBytes + resident - residentAfterTurn)
+        }
+        residentAfterTurn = resident
     }
 
     /// One turn of a script: whatever it does until it waits again. The microtasks run before the library returns.
     private func turn(_ number: UInt32, _ body: (Script) -> Void) {
         guard let script = scripts[number], !script.isOver else { return }
         turnWasTooLong = false
-        watchdog.turnBegins(of: number)
         body(script)
-        watchdog.turnEnds()
         if turnWasTooLong, !script.isOver {
             // Ended in the middle of its microtasks, the library does not run the next script reliably.
             watchdog.endProcess(run: number, limit: "cpu")
@@ -144,10 +203,13 @@ final class ScriptLoop {
 
     /// What the last run left behind, when it is worth the time: an action leaves little, a long sync much.
     private func collectGarbage() {
-        guard scripts.isEmpty, let resident = residentBytes(), resident > residentAfterCollection + Self.worthCollecting
-        else { return }
+        guard scripts.isEmpty, watchdog.residentBytes > residentAfterCollection + Self.worthCollecting else { return }
+        input.free()
+        output.free()
+        units.free()
         JSSynchronousGarbageCollectForDebugging(resting)
-        residentAfterCollection = residentBytes() ?? 0
+        terapi_return_free_memory()
+        residentAfterCollection = watchdog.residentBytes
     }
 
     private func socket(_ kind: FrameHeader.Kind, _ run: UInt32, _ body: [UInt8]) {
@@ -180,7 +242,13 @@ final class ScriptLoop {
                 end += 1
             }
         }
-        let header = FrameHeader(kind, run: run, call: call, length: end - FrameHeader.size + (bytes?.count ?? 0))
+        let length = end - FrameHeader.size + (bytes?.count ?? 0)
+        guard length <= frameBytes else {
+            output.shrink()
+            scripts[run]?.isOver = true
+            return socket(.limitExceeded, run, Array("frame".utf8))
+        }
+        let header = FrameHeader(kind, run: run, call: call, length: length)
         header.write(to: room)
         let frame = UnsafeRawBufferPointer(rebasing: room[..<end])
         watchdog.whileWriting { _ = socket.write(bytes.map { [frame, $0] } ?? [frame]) }
@@ -214,7 +282,7 @@ final class ScriptLoop {
 
 /// Memory that is kept for the next frame while it is small.
 struct ByteBuffer {
-    private static let kept = 4 << 20
+    private static let kept = 1 << 20
     private var bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
     mutating func room(for count: Int) -> UnsafeMutableRawBufferPointer {
@@ -226,7 +294,10 @@ struct ByteBuffer {
     }
 
     mutating func shrink() {
-        guard bytes.count > Self.kept else { return }
+        if bytes.count > Self.kept { free() }
+    }
+
+    mutating func free() {
         bytes.deallocate()
         bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     }

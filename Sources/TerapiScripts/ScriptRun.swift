@@ -1,6 +1,11 @@
 import Synchronization
 import TerapiCore
 
+/// A run lost its host before it had asked for anything: it can begin again unseen.
+struct LostUnused: Error {
+    var error: TerapiError
+}
+
 /// One run as the server sees it: starts the script, answers its calls, and ends with its result.
 struct ScriptRun: Sendable {
     let number: UInt32
@@ -58,15 +63,15 @@ struct ScriptRun: Sendable {
                 case .frame(.failed, _, let body):
                     process.end(run: number)
                     throw try read { try failure(body, failures: failures) }
-                case .frame(.limitExceeded, _, let body):
-                    process.end(run: number)
+                case .frame(.limitExceeded, let call, let body):
+                    // After its last words the host ends by itself, and tells the others.
+                    if call != FrameHeader.lastWords { process.end(run: number) }
                     throw limitExceeded(String(decoding: body, as: UTF8.self))
                 case .frame:
                     throw misbehaved()
-                case .hostEnded(.wentOverMemory(run: number)):
-                    throw limitExceeded("memory")
-                case .hostEnded:
-                    throw hostEnded
+                case .hostEnded(let ending, let hasActed):
+                    let error = hostEnded(ending)
+                    throw error.code == .scriptHostLost && !hasActed ? LostUnused(error: error) : error
                 case .timedOut:
                     process.abandon(run: number)
                     throw TerapiError(
@@ -105,18 +110,37 @@ struct ScriptRun: Sendable {
     }
 
     private func misbehaved() -> TerapiError {
-        process.kill(because: .died)
+        process.kill(because: HostEnding(cause: .died, culprit: .run(number)))
         return TerapiError(.scriptError, "\(invocation.name) failed: the script host sent a message that is not one.")
     }
 
-    private var hostEnded: TerapiError {
-        TerapiError(.scriptHostLost, "\(invocation.name) failed: the script host ended.")
+    private func hostEnded(_ ending: HostEnding) -> TerapiError {
+        switch (ending.culprit, ending.cause) {
+        case (_, .stopped):
+            return TerapiError(.scriptError, "\(invocation.name) was stopped: the script hosts were stopped.")
+        case (.run(number), .limit(let limit)):
+            return limitExceeded(limit)
+        case (.run(number), .crashed(let signal)):
+            return TerapiError(
+                .scriptError,
+                "\(invocation.name) failed: its script host crashed (signal \(signal)) while it computed."
+            )
+        case (.run(number), _):
+            return TerapiError(.scriptError, "\(invocation.name) failed: the script host ended while it computed.")
+        default:
+            return TerapiError(
+                .scriptHostLost,
+                "\(invocation.name) was interrupted: its script host ended, and not because of it."
+            )
+        }
     }
 
     private func limitExceeded(_ limit: String) -> TerapiError {
         let text =
             switch limit {
             case "memory": "it used more than \(limits.memoryBytes >> 20) MB (the limit of memory)"
+            case "frame":
+                "it handed over more than \(limits.maxFrameBytes >> 20) MB at once (the limit of a request or batch)"
             case "output": "it returned more than \(limits.maxOutputBytes >> 10) KB (the limit of output)"
             default: "it computed for more than \(limits.turn) without a pause (the limit of CPU time)"
             }

@@ -19,8 +19,14 @@ final class Watchdog: Sendable {
     /// The run whose turn it is in the upper half (0: none), and a number that changes with each turn.
     private let current = Atomic<UInt64>(0)
     private let isWriting = Mutex(())
+    /// What the host had in memory when the turn began, without what its run was known to hold.
+    private let foreignBytes = Atomic<Int>(0)
+    private let isAlone = Atomic<Bool>(true)
     private let watched: ThreadClock
     private let parent = getppid()
+    private let page = TurnPage(descriptor: HostDescriptor.turn)
+    private let resident: ResidentMemory
+    private let bytesAtStart: Int
 
     /// Watches the thread that makes it.
     init(socket: FrameSocket, turn: Double, memoryBytes: Int) {
@@ -28,7 +34,12 @@ final class Watchdog: Sendable {
         self.turn = turn
         self.memoryBytes = memoryBytes
         watched = ThreadClock()
+        resident = ResidentMemory()
+        bytesAtStart = resident.bytes ?? 0
+        if page != nil { _ = close(HostDescriptor.turn) }
     }
+
+    var residentBytes: Int { resident.bytes ?? 0 }
 
     func start() {
         startThread { [self] in
@@ -45,18 +56,33 @@ final class Watchdog: Sendable {
                     begin = used
                 }
                 if used - begin > turn + Self.grace { end(now, "cpu") }
-                if let resident = residentBytes(), resident > memoryBytes { end(now, "memory") }
+                let bytes = residentBytes
+                if bytes > memoryBytes { end(now, "memory", isCertain: isHog(bytes)) }
             }
         }
     }
 
-    func turnBegins(of run: UInt32) {
+    /// - Parameters:
+    ///   - run: whose turn it is.
+    ///   - foreignBytes: what is in memory and not known as this run's.
+    ///   - isAlone: no other run lives in this host.
+    func turnBegins(of run: UInt32, foreignBytes: Int, isAlone: Bool) {
+        self.foreignBytes.store(foreignBytes, ordering: .relaxed)
+        self.isAlone.store(isAlone, ordering: .relaxed)
+        page?.run = run
         let number = current.load(ordering: .relaxed) &+ 1
         current.store(UInt64(run) << 32 | number & 0xFFFF_FFFF, ordering: .releasing)
     }
 
     func turnEnds() {
         current.store(current.load(ordering: .relaxed) & 0xFFFF_FFFF, ordering: .releasing)
+        page?.run = 0
+    }
+
+    /// Whether the memory is that of the run whose turn it is, and not of neighbours that wait.
+    private func isHog(_ bytes: Int) -> Bool {
+        isAlone.load(ordering: .relaxed)
+            || bytes - foreignBytes.load(ordering: .relaxed) > (memoryBytes - bytesAtStart) / 2
     }
 
     /// Keeps the watchdog's last words from falling into the middle of a frame.
@@ -64,11 +90,11 @@ final class Watchdog: Sendable {
         isWriting.withLock { _ in body() }
     }
 
-    private func end(_ observed: UInt64, _ limit: String) {
+    private func end(_ observed: UInt64, _ limit: String, isCertain: Bool = true) {
         _ = isWriting.withLockIfAvailable { _ in
             // The turn may just have ended.
             guard current.load(ordering: .acquiring) == observed else { return }
-            sayLastWords(run: UInt32(observed >> 32), limit: limit)
+            sayLastWords(run: isCertain ? UInt32(observed >> 32) : 0, limit: limit)
         }
     }
 

@@ -54,7 +54,8 @@ struct Server: Sendable {
             limits: ScriptLimits(
                 turn: .seconds(settings.scriptTurnSeconds),
                 memoryBytes: settings.scriptMemoryMegabytes << 20
-            )
+            ),
+            onRefusedWalls: { logger.debug("This system refuses script hosts: \($0).") }
         )
         let integrations = settings.integrationsFolder.map { IntegrationsFolder($0) }
         let traces = integrations?.traces() ?? [:]

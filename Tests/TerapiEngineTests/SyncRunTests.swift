@@ -385,6 +385,44 @@ struct SyncRunTests {
     }
 
     @Test
+    func `a run whose host was lost to a neighbour goes on from its checkpoint and is no failure`() async throws {
+        let fixture = try await EngineFixture()
+        fixture.scripts.set { run in
+            guard try await run.call("getCheckpoint") == .null else {
+                #expect(try await run.call("getMetadata") == ["seen": true])
+                try await run.save(4...5)
+                return
+            }
+            try await run.save(1...3)
+            try await run.call("setMetadata", ["seen": true])
+            try await run.call("saveCheckpoint", ["page": 1])
+            throw TerapiError(.scriptHostLost, "The script host ended.")
+        }
+
+        try await fixture.engine.syncWorker.runOnce()
+
+        #expect(fixture.scripts.begun.count == 2)
+        #expect(try await fixture.recordList().count == 5)
+        let run = try #require(try await fixture.latestRun())
+        #expect(run.status == .success)
+        #expect(run.counts["Ticket"]?.added == 5)
+        #expect(try await fixture.sync().failures == 0)
+        #expect(try await fixture.events().count == 1)
+    }
+
+    @Test
+    func `a run that loses every host fails in the end`() async throws {
+        let fixture = try await EngineFixture()
+        fixture.scripts.set { _ in throw TerapiError(.scriptHostLost, "The script host ended.") }
+
+        try await fixture.engine.syncWorker.runOnce()
+
+        #expect(fixture.scripts.begun.count == SyncRunner.maxLostHosts + 1)
+        #expect(try await fixture.latestRun()?.status == .failed)
+        #expect(try await fixture.sync().failures == 1)
+    }
+
+    @Test
     func `a run whose end could not be stored is ended when its lease has run out`() async throws {
         let fixture = try await EngineFixture()
         fixture.scripts.set { run in

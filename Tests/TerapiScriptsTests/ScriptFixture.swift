@@ -10,6 +10,7 @@ enum ScriptFixture {
 
     static func sync(
         _ body: String,
+        name: String = "github/issues",
         environment: Int64 = 1,
         properties: JSONObject = ["connectionId": "c", "providerConfigKey": "github", "provider": "github"],
         timeout: Duration = .seconds(20)
@@ -17,7 +18,7 @@ enum ScriptFixture {
         ScriptInvocation(
             environmentID: environment,
             kind: .sync,
-            name: "github/issues",
+            name: name,
             code: "module.exports = require('terapi').createSync({ exec: async (terapi) => {\n\(body)\n} });",
             properties: properties,
             timeout: timeout
@@ -26,6 +27,7 @@ enum ScriptFixture {
 
     static func action(
         _ body: String,
+        name: String = "github/act",
         input: JSONValue? = nil,
         environment: Int64 = 1,
         properties: JSONObject = ["connectionId": "c"]
@@ -33,7 +35,7 @@ enum ScriptFixture {
         ScriptInvocation(
             environmentID: environment,
             kind: .action,
-            name: "github/act",
+            name: name,
             code: "module.exports = require('nango').createAction({ exec: async (nango, input) => {\n\(body)\n} });",
             properties: properties,
             input: input,

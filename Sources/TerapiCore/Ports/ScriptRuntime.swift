@@ -6,8 +6,9 @@ public protocol ScriptRuntime: Sendable {
     /// - Returns: what the script's `exec` returned, as JSON bytes (`null` for a sync).
     /// - Throws: `TerapiError` with `.scriptError` (the script threw; the payload holds `type`, `message`, `payload?`,
     ///   `location?`), `.scriptLimitExceeded` (a limit of CPU, memory or time, named in the message),
-    ///   `.scriptOutputTooLarge`, `.scriptHostLost` (the process ended through no fault of the run), or
-    ///   the error that a call into `functions` threw when the script did not catch it, unchanged.
+    ///   `.scriptOutputTooLarge`, `.scriptHostLost` (the run's process ended through no fault of the run: what its calls
+    ///   did is done, and it may be run again where that does no harm), or the error that a call into `functions` threw
+    ///   when the script did not catch it, unchanged.
     func run(_ invocation: ScriptInvocation, functions: any ScriptFunctions) async throws -> [UInt8]
 }
 
