@@ -56,8 +56,10 @@ final class Script {
         guard let settingsObject = JSValueToObject(context, settings, nil) else { return }
         let name = swiftText(get(settingsObject, "name"))
         let (header, script) = splitHeader(code)
-        let makeSource = { [self] in
-            string(Array("(function (exports, require, module) {".utf8) + script + Array("\n})".utf8))
+        let makeSource = {
+            ScriptLoop.current?.keptString(
+                Array("(function (exports, require, module) {".utf8) + script + Array("\n})".utf8)
+            )
         }
         var exception: JSValueRef?
         let module: JSValueRef?
@@ -216,15 +218,6 @@ final class Script {
         defer { JSStringRelease(text) }
         let units = UnsafeBufferPointer(start: JSStringGetCharactersPtr(text), count: JSStringGetLength(text))
         return String(decoding: units, as: UTF16.self)
-    }
-
-    /// A text that stays: eight bits a character where that is enough.
-    private func string(_ bytes: [UInt8]) -> JSStringRef? {
-        guard !bytes.contains(0) else { return bytes.withUnsafeBytes { string($0) } }
-        let made = (bytes + [0]).withUnsafeBufferPointer { buffer in
-            buffer.withMemoryRebound(to: CChar.self) { JSStringCreateWithUTF8CString($0.baseAddress) }
-        }
-        return made ?? bytes.withUnsafeBytes { string($0) }
     }
 
     private func string(_ bytes: UnsafeRawBufferPointer) -> JSStringRef? {

@@ -12,7 +12,11 @@ final class ScriptLoop {
     // Set once before the loop begins and used on its thread only: the library's callbacks bring no pointer of ours.
     nonisolated(unsafe) static var current: ScriptLoop?
 
+    /// What runs may leave behind: more than the first is cleared away when there is nothing else to do for a moment,
+    /// more than the second at once. Clearing takes longer than an action.
     private static let worthCollecting = 8 << 20
+    private static let tooMuchToKeep = 48 << 20
+    private static let momentMilliseconds: Int32 = 100
 
     private let socket: FrameSocket
     private let outputBytes: Int
@@ -32,6 +36,8 @@ final class ScriptLoop {
     private var timers = TimerQueue()
     private var residentAfterTurn: Int
     private var residentAfterCollection: Int
+    /// The last run has left much behind.
+    private var mayCollect = false
     private var input = ByteBuffer()
     private var output = ByteBuffer()
     private var units = ByteBuffer()
@@ -89,8 +95,8 @@ final class ScriptLoop {
             // With something to do, only a look at the socket: between any two timers, so that a script with many
             // takes no turn from the others.
             let next = timers.millisecondsToNext
-            if next == nil, spare != nil { return true }
-            let wait = spare == nil ? 0 : next ?? 0
+            if next == nil, spare != nil, !mayCollect { return true }
+            let wait = spare == nil ? 0 : next ?? Self.momentMilliseconds
             var descriptor = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
             let count = poll(&descriptor, 1, wait)
             if count > 0 { return true }
@@ -101,6 +107,8 @@ final class ScriptLoop {
                 turnEnds(timer.run)
             } else if spare == nil {
                 spare = Script(group: group, prelude: early)
+            } else if mayCollect {
+                collectGarbage()
             }
         }
     }
@@ -130,12 +138,19 @@ final class ScriptLoop {
     private func keepModule(_ body: UnsafeRawBufferPointer) {
         let hash = body.prefix { $0 != 0x0A }
         let text = Array("(function (exports, require, module) {".utf8) + body[(hash.count + 1)...] + Array("\n})".utf8)
-        let string = text.withUnsafeBytes { bytes in
-            withUnits(bytes.count) { units in
-                UTF16Text.decode(bytes, into: units).flatMap { JSStringCreateWithCharacters(units, $0) }
-            }
+        modules[String(decoding: hash, as: UTF8.self)] = keptString(text)
+    }
+
+    /// A text that stays: eight bits a character where that is enough.
+    func keptString(_ bytes: [UInt8]) -> JSStringRef? {
+        let short = (bytes + [0]).withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) { JSStringCreateWithUTF8CString($0.baseAddress) }
         }
-        modules[String(decoding: hash, as: UTF8.self)] = string ?? nil
+        if let short, !bytes.contains(0) { return short }
+        if let short { JSStringRelease(short) }
+        // What cannot be read becomes U+FFFD.
+        let units = Array(String(decoding: bytes, as: UTF8.self).utf16)
+        return JSStringCreateWithCharacters(units, units.count)
     }
 
     /// A shared module that the server has sent, parsed once for all runs.
@@ -157,6 +172,7 @@ final class ScriptLoop {
     private func start(_ number: UInt32, _ body: UnsafeRawBufferPointer) {
         let script = spare ?? Script(group: group, prelude: early)
         spare = nil
+        mayCollect = false
         scripts[number] = script
         numbers[script.context] = number
         turn(number) { $0.start(number, body, prelude: late, texts: &texts) }
@@ -198,12 +214,14 @@ final class ScriptLoop {
         // A context holds its listener strongly, and a listener its context: without this neither would ever go.
         JSGlobalContextSetUnhandledRejectionCallback(script.context, ignore, nil)
         script.release()
-        collectGarbage()
+        guard scripts.isEmpty else { return }
+        let left = watchdog.residentBytes - residentAfterCollection
+        mayCollect = left > Self.worthCollecting
+        if left > Self.tooMuchToKeep { collectGarbage() }
     }
 
-    /// What the last run left behind, when it is worth the time: an action leaves little, a long sync much.
     private func collectGarbage() {
-        guard scripts.isEmpty, watchdog.residentBytes > residentAfterCollection + Self.worthCollecting else { return }
+        mayCollect = false
         input.free()
         output.free()
         units.free()
