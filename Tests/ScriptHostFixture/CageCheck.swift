@@ -51,7 +51,9 @@ enum CageCheck {
             return child
         case "signal the parent": return syscall(Number.kill, parent)
         case "signal a thread of the parent": return syscall(Number.tgkill, parent, parent)
-        case "trace the parent": return syscall(Number.ptrace, 0x4206 /* PTRACE_SEIZE: does not stop it */, parent)
+        case "trace the parent":
+            // PTRACE_SEIZE, which does not stop it.
+            return syscall(Number.ptrace, 0x4206, parent)
         case "read the parent's memory":
             var byte: UInt8 = 0
             return withUnsafeMutablePointer(to: &byte) { byte in

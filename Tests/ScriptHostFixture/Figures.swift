@@ -7,7 +7,7 @@ import TerapiScripts
 enum Figures {
     static func main(_ arguments: [String]) async {
         let count = arguments.dropFirst().first.flatMap(Int.init) ?? 1000
-        let limits = ScriptLimits(maxRunsPerHost: arguments.dropFirst(2).first.flatMap(Int.init) ?? 512)
+        let limits = ScriptLimits(maxRunsPerHost: arguments.dropFirst(2).first.flatMap(Int.init) ?? 256)
         let executable = "/proc/self/exe"
         let host = ScriptHost(
             executable: (try? FileManager.default.destinationOfSymbolicLink(atPath: executable)) ?? executable,
@@ -101,7 +101,8 @@ enum Figures {
                 """),
             functions: provider)
         let time = ContinuousClock.now - begin
-        print("\(count) records in \(time); hosts \(host.processIDs.values.joined().map { resident($0) }) kB at its end,")
+        print("\(count) records in \(time);")
+        print("hosts \(host.processIDs.values.joined().map { resident($0) }) kB at its end,")
         try await Task.sleep(for: .seconds(2))
         print(
             "\(host.processIDs.values.joined().map { resident($0) }) kB two seconds later; "
