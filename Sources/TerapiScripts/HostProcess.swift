@@ -361,7 +361,10 @@ extension HostProcess {
             "TERAPI_HOST_FRAME_BYTES=\(limits.maxFrameBytes)",
             // A script's local time is the same on every machine, and needs no file to be known.
             "TZ=UTC",
-            "JSC_useWebAssembly=0",
+            "JSC_useWasm=0",
+            // A crash ends the process at once and with its own signal. The runtime would stop for a trace, which needs
+            // what the cage forbids, and die of that.
+            "SWIFT_BACKTRACE=enable=no",
             // The library sizes its heap by the machine; a host is to stay small, which costs no speed.
             "JSC_forceRAMSize=\(96 << 20)",
             // Fewer helper threads: a host serves one small script at a time and shares the machine.

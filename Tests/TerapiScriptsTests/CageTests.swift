@@ -46,8 +46,9 @@ struct CageTests {
         let report = try JSONReader.read(result)
         #expect(
             report["environment"] == [
-                "JSC_forceRAMSize", "JSC_numberOfGCMarkers", "JSC_useWebAssembly", "TERAPI_HOST_FRAME_BYTES",
-                "TERAPI_HOST_MEMORY_BYTES", "TERAPI_HOST_OUTPUT_BYTES", "TERAPI_HOST_TURN_SECONDS", "TZ",
+                "JSC_forceRAMSize", "JSC_numberOfGCMarkers", "JSC_useWasm", "SWIFT_BACKTRACE",
+                "TERAPI_HOST_FRAME_BYTES", "TERAPI_HOST_MEMORY_BYTES", "TERAPI_HOST_OUTPUT_BYTES",
+                "TERAPI_HOST_TURN_SECONDS", "TZ",
             ])
         #expect(report["descriptors"] == [0, 1, 2, 3, 4])
         #expect(report["group"] == true)
