@@ -1,6 +1,6 @@
 """Measures Terapi beside its peers and prints ratios from one run.
 
-usage: bench.py sync [--rounds 3] | read [--records 1000000] | idle | all      (make bench ARGS=…)
+usage: bench.py sync [--rounds 3] | read [--records 1000000] | scripts | idle | all      (make bench ARGS=…)
 
 S is the scratch folder (default: terapi-bench in the temporary folder); TERAPI_BINARY the program to measure.
 Peers and limit run in turn with ours, the order turned round each time; the table shows medians.
@@ -88,19 +88,60 @@ module.exports = createSync({
 """
 
 
+ACTION = """
+const { createAction } = require('terapi');
+module.exports = createAction({
+    description: 'Adds up.',
+    exec: async (terapi, input) => ({ sum: input.numbers.reduce((left, right) => left + right, 0) }),
+});
+"""
+
+WAITING = """
+const { createSync } = require('terapi');
+module.exports = createSync({
+    description: 'Waits.', frequency: 'every day', models: { Issue: {} },
+    exec: async (terapi) => {
+        const { data } = await terapi.get({ endpoint: '/wait' });
+        await terapi.batchSave(data, 'Issue');
+    },
+});
+"""
+
+# What a person writes for the work that the YAML sync does; TypeScript comes to the host as such a text.
+WRITTEN = """
+const { createSync } = require('terapi');
+module.exports = createSync({
+    description: 'Issues of the source.', frequency: 'every day', models: { Issue: {} }, trackDeletes: true,
+    exec: async (terapi) => {
+        await terapi.trackDeletesStart('Issue');
+        const pages = terapi.paginate({
+            endpoint: '/cur/list', params: { page: 1, per_page: 100 },
+            paginate: { type: 'link', link_rel_in_response_header: 'next' },
+        });
+        for await (const page of pages) await terapi.batchSave(page.map((item) => ({ ...item })), 'Issue');
+        await terapi.trackDeletesEnd('Issue');
+    },
+});
+"""
+
+
 class Terapi:
     """A server of our own with a folder of its own."""
 
-    def __init__(self, syncs={}, scripts={}, data=None):
+    def __init__(self, syncs={}, scripts={}, actions={}, source=SOURCE, settings=[]):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="terapi-bench-", dir=S))
         (self.folder / "providers").mkdir()
         (self.folder / "integrations/bench/syncs").mkdir(parents=True)
-        (self.folder / "providers/bench.yaml").write_text(PROVIDER)
+        (self.folder / "integrations/bench/actions").mkdir()
+        (self.folder / "providers/bench.yaml").write_text(PROVIDER.replace(SOURCE, source))
         for name, text in syncs.items():
             (self.folder / f"integrations/bench/syncs/{name}.yaml").write_text(text)
         for name, text in scripts.items():
             (self.folder / f"integrations/bench/syncs/{name}.js").write_text(text)
-        self.data = data or self.folder / "data"
+        for name, text in actions.items():
+            (self.folder / f"integrations/bench/actions/{name}.js").write_text(text)
+        self.settings = settings
+        self.data = self.folder / "data"
         self.start()
         keys = dict(line.split() for line in (self.data / "api-keys.txt").read_text().splitlines())
         self.http = requests.Session()
@@ -116,7 +157,7 @@ class Terapi:
         self.process = subprocess.Popen(
             [BINARY, "serve", "--data", self.data, "--port", str(self.port),
              "--providers", self.folder / "providers", "--integrations", self.folder / "integrations",
-             "--outbound-allow", "127.0.0.0/8", "--log-level", "warning"],
+             "--outbound-allow", "127.0.0.0/8", "--log-level", "warning", *self.settings],
             stdout=open(self.folder / "log", "ab"), stderr=subprocess.STDOUT)
         while True:
             try:
@@ -419,7 +460,85 @@ def cursors(server, connection, more=""):
             return [(path, connection) for path in random.Random(1).sample(paths, min(1000, len(paths)))]
 
 
-def load(url, key, paths, seconds=8, connections=32, rate=None):
+def scripts():
+    rows = []
+    actions(rows)
+    written(rows)
+    waiting(rows)
+    show(rows)
+
+
+def actions(rows):
+    """Calls of an action that makes no request."""
+    server = Terapi(actions={"add": ACTION})
+    try:
+        server.create_integration()
+        server.connect("one")
+        body = json.dumps({"action_name": "add", "input": {"numbers": [1, 2, 3]}})
+        found = server.call("POST", "/action/trigger", json.loads(body),
+                            **{"Provider-Config-Key": "bench", "Connection-Id": "one"})
+        if found != {"sum": 6}:
+            sys.exit(f"action: {found}")
+        paths = [("/action/trigger", "one")]
+        with Peak(server) as peak:
+            rate, _ = load(server.url, server.key, paths, body=body)
+            paced, p99 = load(server.url, server.key, paths, rate=rate / 2, body=body)
+        rows.append(("actions: calls/s, 32 connections", rate, ">= 2000"))
+        rows.append((f"actions: p99 ms at {paced:,.0f} calls/s", p99, "< 20"))
+        rows.append(("actions: resident MB of all", peak.mb, ""))
+    finally:
+        server.remove()
+
+
+def written(rows):
+    """A sync that a person wrote, beside the same in YAML."""
+    serve_variant("v1")
+    rates = {}
+    for kind in ["yaml", "script", "script", "yaml"]:
+        given = {"syncs": {"issues": SYNC.format(endpoint="/cur/list", start="", map="")}} if kind == "yaml" \
+            else {"scripts": {"issues": WRITTEN}}
+        server = Terapi(**given)
+        try:
+            server.create_integration()
+            run = measured_run(server, "one", connect)
+            rates.setdefault(kind, []).append(run["rec_s"])
+            for host in server.tree()[1:]:
+                rows.append((f"{kind}: MB of its host after the run", host.memory_info().rss / 1e6, "<= 60"))
+        finally:
+            server.remove()
+    rows.append(("100,000 records: YAML / script", sum(rates["yaml"]) / sum(rates["script"]), "<= 1.3"))
+
+
+def waiting(rows, syncs=1_000):
+    """Syncs that all wait on their first request."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    source = f"http://127.0.0.1:{port}"
+    slow = subprocess.Popen([sys.executable, HERE / "Peers/slow.py", str(port)])
+    server = Terapi(scripts={"wait": WAITING}, source=source, settings=["--max-sync-runs", "1000"])
+    try:
+        server.create_integration()
+        before = server.memory()
+        for number in range(syncs):
+            server.connect(f"connection-{number}")
+        while int(requests.get(f"{source}/count", timeout=60).text) < syncs:
+            time.sleep(0.2)
+        time.sleep(1)
+        rows.append((f"{syncs:,} waiting syncs: resident MB of all", server.memory(), "<= 250"))
+        rows.append(("of which the server had before", before, ""))
+        hosts = [host.memory_info().rss / 1e6 for host in server.tree()[1:]]
+        rows.append(("script hosts", len(hosts), ""))
+        rows.append(("resident MB of the script hosts", sum(hosts), ""))
+        requests.get(f"{source}/release", timeout=60)
+        for number in range(syncs):
+            server.wait(f"connection-{number}", "")
+    finally:
+        server.remove()
+        slow.kill()
+
+
+def load(url, key, paths, seconds=8, connections=32, rate=None, body=None):
     """Pages per second and the 99th percentile in milliseconds: as fast as possible, or at about a given rate."""
     script = S / "load.lua"
     script.write_text(
@@ -427,8 +546,9 @@ def load(url, key, paths, seconds=8, connections=32, rate=None):
         "local i = 0\n"
         "request = function()\n"
         "  i = i % #places + 1\n"
-        f'  return wrk.format(nil, places[i][1], {{["Authorization"] = "Bearer {key}", '
-        '["Provider-Config-Key"] = "bench", ["Connection-Id"] = places[i][2]})\n'
+        f'  return wrk.format({json.dumps("POST") if body else "nil"}, places[i][1], '
+        f'{{["Authorization"] = "Bearer {key}", ["Content-Type"] = "application/json", '
+        f'["Provider-Config-Key"] = "bench", ["Connection-Id"] = places[i][2]}}, {json.dumps(body) if body else "nil"})\n'
         "end\n"
         # Each connection waits before its next request, between nothing and twice the mean, as independent callers do.
         + (f"delay = function() return math.random() * 2 * {connections / rate * 1000} end\n" if rate else "")
@@ -466,7 +586,7 @@ def show(rows):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["sync", "read", "idle", "all"])
+    parser.add_argument("what", choices=["sync", "read", "scripts", "idle", "all"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--records", type=int, default=1_000_000)
     options = parser.parse_args()
@@ -474,5 +594,7 @@ if __name__ == "__main__":
         idle()
     if options.what in ("sync", "all"):
         sync(options.rounds)
+    if options.what in ("scripts", "all"):
+        scripts()
     if options.what in ("read", "all"):
         read(options.records)

@@ -35,6 +35,9 @@ static inline void terapi_return_free_memory(void) {
 #endif
 }
 
+// Its header shows it only to GNU sources.
+extern void *memmem(const void *text, size_t length, const void *part, size_t partLength);
+
 #ifdef __linux__
 // glibc 2.34 and later; its header shows it only to GNU sources.
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);

@@ -5,7 +5,7 @@ enum HostFunctions {
     static let all: [(String, JSObjectCallAsFunctionCallback)] =
         [
             ("request", request), ("change", change), ("call", call), ("finish", finish), ("fail", fail),
-            ("timer", timer), ("part", part),
+            ("timer", timer), ("provide", provide),
         ] + onBytes
 
     /// `request(call, meta, body, form)`
@@ -69,11 +69,11 @@ enum HostFunctions {
         }
     }
 
-    /// `part(name)`: a part of the prelude that not every script needs, as the function that puts it in place.
-    private static let part: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, exception in
+    /// `provide(name)`: puts the part in place that has a global of this name.
+    private static let provide: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, exception in
         answer(context, count, arguments) { script, arguments in
-            guard let part = arguments.text(0).flatMap({ ScriptLoop.current?.part($0) }) else { return nil }
-            return JSScriptEvaluate(script.context, part, nil, exception)
+            if let place = arguments.text(0).flatMap({ Prelude.globals[$0] }) { exception?.pointee = script.put(place) }
+            return nil
         }
     }
 

@@ -15,41 +15,41 @@ final class Script {
     /// By how much the host's memory grew in this run's turns.
     var heldBytes = 0
     private let host: JSObjectRef
-    private let native: JSObjectRef?
+    private let native: JSObjectRef
+    private let scriptObject: JSObjectRef
+    /// Which parts of the prelude are in place, or about to be.
+    private var parts: Set<Int> = []
+    private var promisedGlobals: Set<String> = []
     /// How the answers of requests are to be read, where it is not as JSON.
     private var forms: [UInt32: Int] = [:]
     private var functions: [String: JSObjectRef] = [:]
-    /// What went wrong before there was a run to tell it.
-    private var failure: JSValueRef?
 
     /// Makes a global object that waits for its run.
-    init(group: JSContextGroupRef, prelude: [JSScriptRef]) {
+    init(group: JSContextGroupRef) {
         context = JSGlobalContextCreateInGroup(group, nil)
-        host = JSObjectMake(context, nil, nil)
+        host = PreludeObject.makeHost(in: context)
         JSValueProtect(context, host)
-        native = Self.makeNative(context)
+        native = PreludeObject.makeNative(in: context)
+        scriptObject = PreludeObject.makeContext(in: context)
         // Kept by the host's object, and by nothing else that could be found.
         set(host, "native", native)
-        failure = evaluate(prelude)
-        if let failure { JSValueProtect(context, failure) }
+        set(host, "context", scriptObject)
+        PreludeObject.attach(host, scriptObject, to: self)
     }
 
     func release() {
         functions = [:]
+        PreludeObject.attach(host, scriptObject, to: nil)
         JSValueUnprotect(context, host)
         JSGlobalContextRelease(context)
     }
 
     /// Begins the run. `body` is the settings, a newline, and the script's text.
-    func start(
-        _ number: UInt32, _ body: UnsafeRawBufferPointer, prelude: [JSScriptRef], texts: inout ScriptTexts
-    ) {
+    func start(_ number: UInt32, _ body: UnsafeRawBufferPointer, texts: inout ScriptTexts) {
         self.number = number
         let (head, code) = splitLine(body)
         guard let settings = json(head) else { return }
         set(host, "settings", settings)
-        failure = failure ?? evaluate(prelude)
-        if let failure { return fail(failure) }
         if let unhandled = function("unhandled") {
             JSGlobalContextSetUnhandledRejectionCallback(context, unhandled, nil)
         }
@@ -64,7 +64,8 @@ final class Script {
         var exception: JSValueRef?
         let module: JSValueRef?
         if let text = texts.module(script, name: name, makeSource: makeSource) {
-            module = JSScriptEvaluate(context, text, nil, &exception)
+            exception = promise(text.globals)
+            module = exception == nil ? JSScriptEvaluate(context, text.script, nil, &exception) : nil
         } else {
             let (url, source) = (JSStringCreateWithUTF8CString(name), makeSource())
             defer {
@@ -74,22 +75,34 @@ final class Script {
             module = JSEvaluateScript(context, source, nil, url, 1, &exception)
         }
         guard let module else { return fail(exception) }
-        guard let shared = makeModules(header), let load = call("load", [module, shared]) else { return }
-        _ = call("start", [load, get(settingsObject, "input")])
+        guard let shared = makeModules(header) else { return }
+        _ = call("start", [module, shared, get(settingsObject, "input")])
     }
 
-    /// - Returns: what a part threw.
-    private func evaluate(_ parts: [JSScriptRef]) -> JSValueRef? {
-        for part in parts {
-            var exception: JSValueRef?
-            guard let value = JSScriptEvaluate(context, part, nil, &exception),
-                let function = JSValueToObject(context, value, nil)
-            else { return exception }
-            var arguments: [JSValueRef?] = [host, native]
-            JSObjectCallAsFunction(context, function, nil, 2, &arguments, &exception)
-            if let exception { return exception }
-        }
-        return nil
+    /// Puts a part of the prelude in place, once.
+    /// - Returns: what it threw.
+    func put(_ place: Int) -> JSValueRef? {
+        guard parts.insert(place).inserted, let part = ScriptLoop.current?.part(place) else { return nil }
+        var exception = promise(part.globals)
+        guard exception == nil, let value = JSScriptEvaluate(context, part.script, nil, &exception),
+            let function = JSValueToObject(context, value, nil)
+        else { return exception }
+        var arguments: [JSValueRef?] = [host, native]
+        JSObjectCallAsFunction(context, function, nil, 2, &arguments, &exception)
+        return exception
+    }
+
+    /// Makes those globals that a text names ready to be put in place.
+    private func promise(_ globals: Set<String>) -> JSValueRef? {
+        let names = globals.subtracting(promisedGlobals)
+        guard !names.isEmpty, let promise = function("promise") else { return nil }
+        promisedGlobals.formUnion(names)
+        let text = JSStringCreateWithUTF8CString(names.joined(separator: ","))
+        defer { JSStringRelease(text) }
+        var exception: JSValueRef?
+        var arguments: [JSValueRef?] = [JSValueMakeString(context, text)]
+        JSObjectCallAsFunction(context, promise, host, 1, &arguments, &exception)
+        return exception
     }
 
     /// The modules that the script names in its header, as an object of functions.
@@ -97,8 +110,8 @@ final class Script {
         guard let made = JSObjectMake(context, nil, nil) else { return nil }
         for (name, hash) in header?.modules ?? [] {
             guard let module = ScriptLoop.current?.module(hash, name: name) else { continue }
-            var exception: JSValueRef?
-            guard let function = JSScriptEvaluate(context, module, nil, &exception) else {
+            var exception = promise(module.globals)
+            guard exception == nil, let function = JSScriptEvaluate(context, module.script, nil, &exception) else {
                 fail(exception)
                 return nil
             }
@@ -241,18 +254,5 @@ final class Script {
         return (
             UnsafeRawBufferPointer(rebasing: body[..<length]), UnsafeRawBufferPointer(rebasing: body[(length + 1)...])
         )
-    }
-
-    private static func makeNative(_ context: JSGlobalContextRef) -> JSObjectRef? {
-        guard let native = JSObjectMake(context, nil, nil) else { return nil }
-        for (name, function) in HostFunctions.all {
-            let text = JSStringCreateWithUTF8CString(name)
-            defer { JSStringRelease(text) }
-            let value = JSObjectMakeFunctionWithCallback(context, text, function)
-            JSObjectSetProperty(
-                context, native, text, value, JSPropertyAttributes(kJSPropertyAttributeNone), nil
-            )
-        }
-        return native
     }
 }

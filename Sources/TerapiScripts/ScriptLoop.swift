@@ -26,8 +26,6 @@ final class ScriptLoop {
     private let resting: JSGlobalContextRef
     private let ignore: JSObjectRef
     private let watchdog: Watchdog
-    private let early: [JSScriptRef]
-    private let late: [JSScriptRef]
     private var texts: ScriptTexts
     /// A global object made while there was nothing else to do, for the next run.
     private var spare: Script?
@@ -44,9 +42,9 @@ final class ScriptLoop {
     /// The library is ending this turn; nothing can be called in it any more.
     private(set) var turnWasTooLong = false
     /// Modules that scripts share, as functions' texts, by hash: as they came, and parsed since a script asked for them.
-    private var modules: [String: JSStringRef] = [:]
-    private var parsedModules: [String: JSScriptRef] = [:]
-    private var partsOnDemand: [String: JSScriptRef] = [:]
+    private var modules: [String: (text: JSStringRef, globals: Set<String>)] = [:]
+    private var parsedModules: [String: ParsedText] = [:]
+    private var parts: [Int: ParsedText] = [:]
 
     init(socket: FrameSocket, turn: Double, memoryBytes: Int, outputBytes: Int, frameBytes: Int) {
         self.socket = socket
@@ -58,11 +56,9 @@ final class ScriptLoop {
             JSValueMakeUndefined(context)
         }
         JSValueProtect(resting, ignore)
-        early = Prelude.parse(Prelude.early, group: group)
-        late = Prelude.parse(Prelude.late, group: group)
         texts = ScriptTexts(group: group)
         // The first time, the library opens what it needs of files.
-        spare = Script(group: group, prelude: early)
+        spare = Script(group: group)
         watchdog = Watchdog(socket: socket, turn: turn, memoryBytes: memoryBytes)
         residentAfterTurn = watchdog.residentBytes
         residentAfterCollection = residentAfterTurn
@@ -106,7 +102,7 @@ final class ScriptLoop {
                 turn(timer.run) { $0.fire(timer.id) }
                 turnEnds(timer.run)
             } else if spare == nil {
-                spare = Script(group: group, prelude: early)
+                spare = Script(group: group)
             } else if mayCollect {
                 collectGarbage()
             }
@@ -138,7 +134,9 @@ final class ScriptLoop {
     private func keepModule(_ body: UnsafeRawBufferPointer) {
         let hash = body.prefix { $0 != 0x0A }
         let text = Array("(function (exports, require, module) {".utf8) + body[(hash.count + 1)...] + Array("\n})".utf8)
-        modules[String(decoding: hash, as: UTF8.self)] = keptString(text)
+        guard let kept = keptString(text) else { return }
+        let globals = Prelude.globalsNamed(in: body)
+        modules[String(decoding: hash, as: UTF8.self)] = (kept, globals)
     }
 
     /// A text that stays: eight bits a character where that is enough.
@@ -154,28 +152,29 @@ final class ScriptLoop {
     }
 
     /// A shared module that the server has sent, parsed once for all runs.
-    func module(_ hash: String, name: String) -> JSScriptRef? {
+    func module(_ hash: String, name: String) -> ParsedText? {
         if let parsed = parsedModules[hash] { return parsed }
-        guard let text = modules.removeValue(forKey: hash) else { return nil }
+        guard let (text, globals) = modules.removeValue(forKey: hash) else { return nil }
         defer { JSStringRelease(text) }
-        parsedModules[hash] = ScriptTexts.parse(text, name: name, group: group)
+        parsedModules[hash] = ParsedText(text, globals: globals, name: name, group: group)
         return parsedModules[hash]
     }
 
-    /// A part of the prelude that not every script needs.
-    func part(_ name: String) -> JSScriptRef? {
-        if let parsed = partsOnDemand[name] { return parsed }
-        partsOnDemand[name] = Prelude.parse(Prelude.onDemand.filter { $0.name == name }, group: group).first
-        return partsOnDemand[name]
+    /// A part of the prelude, parsed when the first run asks for it.
+    func part(_ place: Int) -> ParsedText {
+        if let parsed = parts[place] { return parsed }
+        let parsed = Prelude.parse(place, group: group)
+        parts[place] = parsed
+        return parsed
     }
 
     private func start(_ number: UInt32, _ body: UnsafeRawBufferPointer) {
-        let script = spare ?? Script(group: group, prelude: early)
+        let script = spare ?? Script(group: group)
         spare = nil
         mayCollect = false
         scripts[number] = script
         numbers[script.context] = number
-        turn(number) { $0.start(number, body, prelude: late, texts: &texts) }
+        turn(number) { $0.start(number, body, texts: &texts) }
     }
 
     private func turnBegins(_ number: UInt32) {

@@ -6,7 +6,27 @@ import Glibc
 import Darwin
 #endif
 
-/// The texts that a host's runs evaluate, each kept and parsed once for all of them.
+/// A text that is parsed once for all runs of a host.
+struct ParsedText {
+    let script: JSScriptRef
+    /// Those globals of the prelude that it names.
+    let globals: Set<String>
+
+    /// - Returns: `nil` when it cannot be parsed: evaluating it then tells why.
+    init?(_ source: JSStringRef, globals: Set<String>, name: String, group: JSContextGroupRef) {
+        let url = JSStringCreateWithUTF8CString(name)
+        defer { JSStringRelease(url) }
+        var message: JSStringRef?
+        var line: Int32 = 0
+        let parsed = JSScriptCreateFromString(group, url, 1, source, &message, &line)
+        if let message { JSStringRelease(message) }
+        guard let parsed else { return nil }
+        script = parsed
+        self.globals = globals
+    }
+}
+
+/// The scripts' own texts, the latest of them.
 struct ScriptTexts {
     private struct Key: Hashable {
         var name: String
@@ -17,7 +37,7 @@ struct ScriptTexts {
     private static let keptBytes = 16 << 20
 
     private let group: JSContextGroupRef
-    private var texts: [Key: JSScriptRef] = [:]
+    private var texts: [Key: ParsedText] = [:]
     private var bytes = 0
 
     init(group: JSContextGroupRef) {
@@ -28,32 +48,23 @@ struct ScriptTexts {
     /// - Returns: `nil` when it cannot be parsed: evaluating it then tells why.
     mutating func module(
         _ code: UnsafeRawBufferPointer, name: String, makeSource: () -> JSStringRef?
-    ) -> JSScriptRef? {
+    ) -> ParsedText? {
         var hasher = Hasher()
         hasher.combine(bytes: code)
         let key = Key(name: name, code: hasher.finalize(), length: code.count)
         if let known = texts[key] { return known }
         guard let source = makeSource() else { return nil }
         defer { JSStringRelease(source) }
-        guard let text = Self.parse(source, name: name, group: group) else { return nil }
+        let globals = Prelude.globalsNamed(in: code)
+        guard let text = ParsedText(source, globals: globals, name: name, group: group) else { return nil }
         if bytes + code.count > Self.keptBytes {
             // Runs that use a text hold it themselves.
-            for text in texts.values { JSScriptRelease(text) }
+            for text in texts.values { JSScriptRelease(text.script) }
             texts = [:]
             bytes = 0
         }
         texts[key] = text
         bytes += code.count
-        return text
-    }
-
-    static func parse(_ source: JSStringRef, name: String, group: JSContextGroupRef) -> JSScriptRef? {
-        let url = JSStringCreateWithUTF8CString(name)
-        defer { JSStringRelease(url) }
-        var message: JSStringRef?
-        var line: Int32 = 0
-        let text = JSScriptCreateFromString(group, url, 1, source, &message, &line)
-        if let message { JSStringRelease(message) }
         return text
     }
 }

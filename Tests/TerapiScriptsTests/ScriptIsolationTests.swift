@@ -9,7 +9,7 @@ struct ScriptIsolationTests {
     private static let listening = #"""
         const heard = [];
         const isNative = (value) => (typeof value === 'object' || typeof value === 'function') && value !== null
-            && ['finish', 'timer', 'part'].some((name) => {
+            && ['finish', 'timer', 'provide'].some((name) => {
                 const found = Object.getOwnPropertyDescriptor(value, name)?.value;
                 return typeof found === 'function' && /\[native code\]/.test(Function.prototype.toString.call(found));
             });
@@ -45,7 +45,7 @@ struct ScriptIsolationTests {
                 defineProperty(place, name, { ...found, value: listener });
             }
         }
-        for (const name of ['part', 'timer', 'then', 'native', 'host']) {
+        for (const name of ['provide', 'timer', 'then', 'native', 'host']) {
             defineProperty(Object.prototype, name, { configurable: true, get() { note(this); return undefined; },
                 set(value) { note(this); note(value); defineProperty(this, name, { value, writable: true, configurable: true, enumerable: true }); } });
         }
@@ -87,14 +87,14 @@ struct ScriptIsolationTests {
         // What a leak would look like: functions that the library made, under the names of the host's.
         let result = try await ScriptFixture.result(
             Self.listening
-                + "[{ part: parseInt }].map((leak) => [leak].indexOf(leak)); isOn = false; return heard.length > 0",
+                + "[{ provide: parseInt }].map((leak) => [leak].indexOf(leak)); isOn = false; return heard.length > 0",
             functions: functions)
 
         #expect(result == "true")
     }
 
     @Test(arguments: [
-        "(function () { return typeof this.part })()",
+        "(function () { return typeof this.provide })()",
         "typeof nango.get.caller",
         "Object.getOwnPropertyNames(globalThis).filter((name) => /^(host|native|terapi)$/.test(name)).length",
         "Object.values(nango).filter((value) => value && typeof value.call !== 'function' && typeof value === 'object').length",

@@ -48,17 +48,21 @@ struct ScriptLimitTests {
         }
         for await _ in waiting { break }
         let elsewhere = try await host.run(ScriptFixture.action("return 1", environment: 2), functions: FakeFunctions())
-        let clock = ContinuousClock()
-        let start = clock.now
+        var (error, lifetime): (TerapiError?, Duration) = (nil, .zero)
 
-        let error = await #expect(throws: TerapiError.self) {
-            try await host.run(ScriptFixture.sync(code, name: "github/guilty"), functions: FakeFunctions())
+        // The limit counts the script's own time: a machine that is busy elsewhere may give it late.
+        for _ in 0..<3 {
+            let start = ContinuousClock.now
+            error = await #expect(throws: TerapiError.self) {
+                try await host.run(ScriptFixture.sync(code, name: "github/guilty"), functions: FakeFunctions())
+            }
+            lifetime = .now - start
+            if lifetime < limits.turn + .seconds(1) { break }
         }
 
         #expect(error?.message.contains(reason) == true, "\(String(describing: error))")
         #expect((error?.code == .scriptLimitExceeded) == reason.hasPrefix("limit"))
-        // Until the limit is reached a busy machine may give less than a core.
-        #expect(clock.now - start < limits.turn + .seconds(4))
+        #expect(lifetime < limits.turn + .seconds(1))
         #expect(elsewhere == Array("1".utf8))
         // The neighbour is done, or learns that it was not its fault.
         do {

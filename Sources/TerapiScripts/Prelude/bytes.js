@@ -456,7 +456,6 @@
     }
 
     const refuse = (message) => {
-        host.need('events');
         throw host.exception(message, 'InvalidCharacterError');
     };
     const btoa = (value) => {

@@ -1,8 +1,6 @@
 // Hashes, signatures and chance: what scripts use of Node's crypto and of the web's.
 (function (host, native) {
     'use strict';
-    host.need('bytes');
-    host.need('events');
     const { over, viewOf, isBytes, named } = host.bytes;
     const buffers = host.bufferModule.Buffer;
 

@@ -1,7 +1,6 @@
 // Syncs that are declared in YAML: one way of reading, driven by what the file says.
 (function (host) {
     'use strict';
-    host.need('pagination');
 
     const compile = (file, key, names, source) => {
         try {

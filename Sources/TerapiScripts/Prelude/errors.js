@@ -10,6 +10,22 @@
         }
     };
 
+    const calls = new WeakMap();
+
+    /// The number of the call that the server refused with this error.
+    host.callOf = (error) => calls.get(error);
+
+    /// What a call is rejected with when the server refuses it.
+    host.errorOf = (call, failure) => {
+        const error = new Error(failure.message);
+        error.name = 'TerapiError';
+        error.code = failure.code;
+        error.type = failure.code;
+        if (failure.payload !== undefined) error.payload = failure.payload;
+        calls.set(error, call);
+        return error;
+    };
+
     /// The shape of a failed request that scripts know from axios.
     host.responseError = (request, response, config) => {
         const error = new Error(`Request failed with status code ${response.status}`);
@@ -24,20 +40,7 @@
             isAxiosError: { value: true },
             toJSON: { value: () => ({ name, message, code, status, config }) },
         });
-        Object.defineProperty(response, 'statusText', {
-            configurable: true,
-            get() {
-                host.need('fetch');
-                return host.reasonOf(response.status);
-            },
-        });
+        Object.defineProperty(response, 'statusText', { configurable: true, get: () => host.reasonOf(response.status) });
         return error;
-    };
-
-    host.responseOf = (error) => {
-        if (error.response === undefined || typeof error.request !== 'string') return undefined;
-        const { status, data } = error.response;
-        const text = ArrayBuffer.isView(data) ? data.toString() : host.text(data);
-        return { request: error.request, status, data: text.length > 2000 || ArrayBuffer.isView(data) ? text.slice(0, 2000) : data };
     };
 })

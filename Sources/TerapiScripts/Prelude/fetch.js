@@ -1,8 +1,6 @@
 // fetch, through the same guarded way as every request, but without the connection's base URL and credentials.
 (function (host) {
     'use strict';
-    host.need('bytes');
-    host.need('events');
     const { viewOf, isBytes } = host.bytes;
     const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
@@ -215,5 +213,6 @@
         return send({ url: String(url), method: String(method).toUpperCase(), headers: new Headers(sent) }, content);
     };
 
+    host.offer({ uncontrolledFetch: (config) => host.fetch(config) });
     host.provide({ Headers, Request, Response, fetch });
 })

@@ -8,9 +8,6 @@
         return typeof value === 'object' ? JSON.stringify(value) : String(value);
     };
 
-    // Known better as soon as a script has one in its hands.
-    host.isURLSearchParams = () => false;
-
     /// Pairs of name and value. Members without a value are dropped, arrays become one parameter joined by commas.
     host.pairs = (params) => {
         if (params === undefined || params === null) return [];
@@ -109,11 +106,11 @@
         };
         const form = forms[config.responseType] ?? 0;
         const response = await host.request(meta, body, form);
-        if (form === 2) {
-            host.need('bytes');
-            response.data = host.bytes.over(response.data);
-        }
+        if (form === 2) response.data = host.bytes.over(response.data);
         if (response.status >= 400) throw host.responseError(`${verb} ${endpoint}`, response, config);
         return response;
     };
+
+    const methods = { get: 'GET', post: 'POST', put: 'PUT', patch: 'PATCH', delete: 'DELETE', proxy: undefined };
+    for (const name of Object.keys(methods)) host.offer({ [name]: (config) => host.send(config, methods[name]) });
 })

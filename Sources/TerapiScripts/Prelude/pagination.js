@@ -218,4 +218,6 @@
             if (next !== undefined) pending ??= send(current);
         }
     };
+
+    host.offer({ paginate: (config) => host.paginate(config) });
 })

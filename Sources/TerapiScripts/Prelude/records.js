@@ -50,4 +50,7 @@
         await host.change(JSON.stringify({ kind, model, count: records.length, checkpoint }), lines);
         return true;
     };
+
+    const kinds = { batchSave: 'save', batchUpdate: 'update', batchDelete: 'delete' };
+    for (const name of Object.keys(kinds)) host.offer({ [name]: (list, model) => host.hand(kinds[name], list, model) });
 })

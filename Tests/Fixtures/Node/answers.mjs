@@ -1,4 +1,4 @@
-// Writes what Node answers to the cases beside it: node Tests/Fixtures/Node/answers.mjs (Node 20)
+// Writes what Node answers to the cases beside it: TZ=UTC node Tests/Fixtures/Node/answers.mjs (Node 20)
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cases } from './cases.mjs';

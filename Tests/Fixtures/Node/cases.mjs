@@ -1,4 +1,4 @@
-// Expressions whose values must be the same in a script as in Node. After a change: node Tests/Fixtures/Node/answers.mjs
+// Expressions whose values must be the same in a script as in Node. After a change: TZ=UTC node Tests/Fixtures/Node/answers.mjs
 const text = JSON.stringify;
 
 const samples = ['', 'a', 'ab', 'abc', 'Grüße', '漢字', '👩‍👩‍👧', 'a\u0000b', '\ud800x', 'ÿ\u0100'];
@@ -174,4 +174,41 @@ const web = [
     'new Function("return 1")()', '(0, eval)("1 + 1")', 'const m = await Promise.resolve().then(() => require("crypto")); return typeof m.createHash',
 ];
 
-export const cases = { Buffer: buffers, text: texts, URL: locations, URLSearchParams: parameters, crypto: digests, web };
+// Local time is UTC in a script.
+const days = [
+    '2024-01-15', '2024-1-5', '2024-01', '2024', '2024/01/15', '2024.01.15', '01/15/2024', '1/5/24', '1-5-2024', '15.01.2024', '15/01/2024',
+    '20240115', '2024-02-30', '2024-02-32', '2024-13-01', 'Jan 1, 2024', 'January 15, 2024', '15 Jan 2024', '15-Jan-2024', '2024 Jan 15',
+    'Jan 2024', '2024 Jan', 'Jan 15', 'Mon, 15 Jan 2024', 'Monday, January 15, 2024', 'Mon Jan 15 2024', '15 Mon', 'Janvier 3 2024',
+    'Sept 5 2024', '5 september 2024', '0', '1', '12', '13', '31', '32', '49', '50', '99', '100', '999', '-1', '', ' ', 'invalid', 'null', 'undefined',
+    'a2024', 'foo 2024', '2024 foo', '2024-01-15 foo', '+002024-01-15', '2024-W03', '2024-015', ' 2024-01-15 ', '2024-01-15Z', '2024-01-15 UTC',
+    '2024-01-15+02:00', '2024-01-15 +02:00', '1/2/3/4', '31 Feb 2024', 'May 5, 2024', '(comment) Jan 5 2024', 'Jan 5 (a (nested) one) 2024',
+];
+const times = [
+    '10:00', '10:00:00', '10:00:00.5', '10:00:00.123456', '10:00:00,123', '10:00 PM', '10:00:00 PM', '10:00 am', '12:00 AM', '12:30 pm', '13:00 PM',
+    '10 PM', '10:00PM', '24:00', '24:00:01', '25:00', '10:60', '10:00:60', '10:00:00Z', '10:00:00 Z', '10:00:00 UTC', '10:00:00 GMT', '10:00:00 EST',
+    '10:00:00 PDT', '10:00:00 CET', '10:00:00 +0200', '10:00:00+0200', '10:00:00+02:00', '10:00:00 -07:30', '10:00:00 +2', '10:00:00 GMT+0200',
+    '10:00:00 GMT+0200 (Central European Summer Time)', '10:00:00 UTC+2', '10:00:00 GMT-5', '1:00', '1:2:3', '10:00:00.000 +0000', '10:00:00.', '10:', '::',
+];
+const dates = [
+    ...days, ...times.flatMap((time) => [`2024-01-15 ${time}`, `2024-01-15T${time}`, `Mon, 15 Jan 2024 ${time}`, `${time} 15 Jan 2024`, `1/15/2024, ${time}`]),
+].map((sample) => `new Date(${text(sample)})`);
+dates.push(
+    'Date.parse("2024-01-15 10:00:00 UTC")', 'Date.parse()', 'Date.parse(null)', 'Date.parse(2024)', 'new Date(null)', 'new Date(undefined)', 'new Date("2024", 1)',
+    'new Date(2024, 0, 31, 10)', 'new Date(99, 0)', 'new Date(new Date(5))', 'new Date(true)', 'new Date(8.64e15 + 1)', 'new Date(1e12)', 'new Date("1e12")',
+    'new Date(new String("2024-01-15 10:00 PM"))', 'new Date({ toString: () => "Jan 2024" })', 'new Date({ valueOf: () => 5 })', 'new Date([2024, 1])',
+    'typeof Date()', 'Date.length', 'Date.name', 'new Date(0) instanceof Date', 'new Date(0).constructor === Date', 'Object.prototype.toString.call(new Date())',
+    'class D extends Date {}; return [new D("Jan 2024"), new D(5) instanceof D]', 'Date.UTC(2024, 0)', 'structuredClone(new Date(5))', 'typeof Date.now()',
+    'Object.keys(Date)', 'Date.prototype === new Date().constructor.prototype', 'Reflect.construct(Date, ["Jan 2024"])', 'new Date("x").getTime()',
+    'new Date("x").toISOString()', 'JSON.stringify({ d: new Date("x") })', 'String(new Date("x"))', 'new Date(0).toString()', 'new Date(0).toUTCString()',
+    ...["'en-US'", "'en-GB'", "'de-DE'", "'sv-SE'", "'en-CA'", "undefined", "[]", "['en-CA']"].flatMap((locale) => [
+        `new Date(86400000).toLocaleDateString(${locale})`, `new Date(86400000).toLocaleDateString(${locale}, { timeZone: 'America/New_York' })`,
+        `new Date(0).toLocaleDateString(${locale}, { year: 'numeric', month: '2-digit', day: '2-digit' })`,
+        `new Intl.DateTimeFormat(${locale}, { timeZone: 'Asia/Tokyo', year: 'numeric', month: '2-digit', day: '2-digit' }).format(new Date(0))`,
+        `new Date(0).toLocaleDateString(${locale}, { month: 'long', day: 'numeric', year: 'numeric' })`,
+    ]),
+    "new Date(0).toLocaleString('sv-SE')", "new Date(0).toLocaleString('de-DE', { timeZone: 'Europe/Berlin' })", "Intl.DateTimeFormat('en-CA').format(0)",
+    "new Intl.DateTimeFormat('en-CA', { year: 'numeric', month: '2-digit', day: '2-digit' }).formatToParts(0).map((part) => part.type).join()",
+    "Intl.DateTimeFormat().resolvedOptions().timeZone", "new Intl.DateTimeFormat('en-CA') instanceof Intl.DateTimeFormat",
+);
+
+export const cases = { Buffer: buffers, text: texts, URL: locations, URLSearchParams: parameters, crypto: digests, web, Date: dates };

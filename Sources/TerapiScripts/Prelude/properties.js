@@ -1,0 +1,13 @@
+// What a script's object tells without asking the server.
+(function (host) {
+    'use strict';
+    const { properties } = host.settings;
+    host.offer({
+        connectionId: properties.connectionId,
+        providerConfigKey: properties.providerConfigKey,
+        provider: properties.provider,
+        variant: properties.variant ?? 'base',
+        lastSyncDate: properties.lastSyncDate ? new Date(properties.lastSyncDate) : null,
+        ActionError: host.ActionError,
+    });
+})
