@@ -82,6 +82,24 @@ struct FrameSocket: Sendable {
         }
     }
 
+    static func frame(_ kind: FrameHeader.Kind, run: UInt32, call: UInt32, _ parts: [[UInt8]]) -> [UInt8] {
+        let length = parts.reduce(0) { $0 + $1.count }
+        return [UInt8](unsafeUninitializedCapacity: FrameHeader.size + length) { buffer, count in
+            FrameHeader(kind, run: run, call: call, length: length).write(to: UnsafeMutableRawBufferPointer(buffer))
+            count = FrameHeader.size
+            for part in parts { count = buffer[count...].initialize(fromContentsOf: part) }
+        }
+    }
+
+    func write(_ bytes: ArraySlice<UInt8>) {
+        bytes.withUnsafeBytes { _ = write([$0]) }
+    }
+
+    /// - Returns: how many bytes the system took; with an error none, which the next who waits will meet too.
+    func writeWithoutWaiting(_ bytes: [UInt8]) -> Int {
+        bytes.withUnsafeBytes { max(0, send(descriptor, $0.baseAddress, $0.count, Self.flags | Self.withoutWaiting)) }
+    }
+
     private func write(_ parts: [[UInt8]], after pointers: [UnsafeRawBufferPointer]) {
         guard let part = parts.first else {
             write(pointers)
@@ -92,8 +110,10 @@ struct FrameSocket: Sendable {
 
     #if canImport(Glibc)
     private static let flags = Int32(MSG_NOSIGNAL)
+    private static let withoutWaiting = Int32(MSG_DONTWAIT)
     #else
     private static let flags: Int32 = 0
+    private static let withoutWaiting = MSG_DONTWAIT
     #endif
 }
 

@@ -46,8 +46,8 @@ enum Blame: Sendable {
 
 /// One child process that runs the scripts of one environment.
 ///
-/// A thread of its own reads what the child sends; a serial queue writes. Neither waits for the other, so both sides may
-/// send large frames at once.
+/// A thread of its own reads what the child sends; a serial queue writes what does not go out at once. Neither waits for
+/// the other, so both sides may send large frames at once.
 final class HostProcess: Sendable {
     private struct Run {
         var events: AsyncStream<RunEvent>.Continuation
@@ -70,12 +70,23 @@ final class HostProcess: Sendable {
         var modules: Set<String> = []
     }
 
+    private struct Outgoing {
+        /// Frames that wait in the queue: later ones wait behind them.
+        var waiting = 0
+        /// The number of the descriptor may belong to another file.
+        var isClosed = false
+    }
+
+    /// Frames up to this length are handed to the system where they come from, if it takes them without waiting.
+    private static let smallFrame = 32 << 10
+
     let processID: pid_t
     private let socket: FrameSocket
     private let limits: ScriptLimits
     private let page: TurnPage?
     private let resident: ResidentMemory
     private let writes: DispatchQueue
+    private let outgoing = Mutex(Outgoing())
     private let state = Mutex(State())
 
     /// - Parameter onReady: learns which parts of the cage the kernel refused.
@@ -161,9 +172,24 @@ final class HostProcess: Sendable {
     }
 
     func send(_ kind: FrameHeader.Kind, run: UInt32, call: UInt32 = 0, _ parts: [[UInt8]]) {
+        outgoing.withLock { outgoing in
+            guard !outgoing.isClosed else { return }
+            if outgoing.waiting == 0, parts.reduce(0, { $0 + $1.count }) <= Self.smallFrame {
+                let frame = FrameSocket.frame(kind, run: run, call: call, parts)
+                let sent = socket.writeWithoutWaiting(frame)
+                if sent < frame.count { queue(&outgoing) { $0.write(frame[sent...]) } }
+            } else {
+                queue(&outgoing) { $0.write(kind, run: run, call: call, parts) }
+            }
+        }
+    }
+
+    /// The reader closes the socket on the same queue, so the descriptor is ours while the process lives.
+    private func queue(_ outgoing: inout Outgoing, _ write: @escaping @Sendable (FrameSocket) -> Void) {
+        outgoing.waiting += 1
         writes.async { [self] in
-            // The reader closes the socket on this queue, so the descriptor is ours while the process lives.
-            if isAlive { socket.write(kind, run: run, call: call, parts) }
+            if isAlive { write(socket) }
+            self.outgoing.withLock { $0.waiting -= 1 }
         }
     }
 
@@ -228,7 +254,12 @@ final class HostProcess: Sendable {
             run.events.finish()
         }
         shutdown(socket.descriptor, Int32(SHUT_RDWR))
-        writes.async { [socket] in _ = close(socket.descriptor) }
+        writes.async { [self] in
+            outgoing.withLock { outgoing in
+                outgoing.isClosed = true
+                _ = close(socket.descriptor)
+            }
+        }
     }
 
     private func reap() -> ([Run], HostEnding) {

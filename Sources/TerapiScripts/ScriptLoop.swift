@@ -12,8 +12,9 @@ final class ScriptLoop {
     // Set once before the loop begins and used on its thread only: the library's callbacks bring no pointer of ours.
     nonisolated(unsafe) static var current: ScriptLoop?
 
-    /// What runs may leave behind: more than the first is cleared away when there is nothing else to do for a moment,
-    /// more than the second at once. Clearing takes longer than an action.
+    /// What runs may leave behind, beside a quarter of what is in use: more than the first is cleared away when there is
+    /// nothing else to do for a moment; more than the second, after the last run, at once. Clearing takes longer than an
+    /// action.
     private static let worthCollecting = 8 << 20
     private static let tooMuchToKeep = 48 << 20
     private static let momentMilliseconds: Int32 = 100
@@ -34,7 +35,7 @@ final class ScriptLoop {
     private var timers = TimerQueue()
     private var residentAfterTurn: Int
     private var residentAfterCollection: Int
-    /// The last run has left much behind.
+    /// Turns since the last clearing have left much behind.
     private var mayCollect = false
     private var input = ByteBuffer()
     private var output = ByteBuffer()
@@ -92,7 +93,8 @@ final class ScriptLoop {
             // takes no turn from the others.
             let next = timers.millisecondsToNext
             if next == nil, spare != nil, !mayCollect { return true }
-            let wait = spare == nil ? 0 : next ?? Self.momentMilliseconds
+            let moment = mayCollect ? Self.momentMilliseconds : Int32.max
+            let wait = spare == nil ? 0 : min(next ?? moment, moment)
             var descriptor = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
             let count = poll(&descriptor, 1, wait)
             if count > 0 { return true }
@@ -171,7 +173,6 @@ final class ScriptLoop {
     private func start(_ number: UInt32, _ body: UnsafeRawBufferPointer) {
         let script = spare ?? Script(group: group)
         spare = nil
-        mayCollect = false
         scripts[number] = script
         numbers[script.context] = number
         turn(number) { $0.start(number, body, texts: &texts) }
@@ -192,6 +193,7 @@ final class ScriptLoop {
             script.heldBytes = max(0, script.heldBytes + resident - residentAfterTurn)
         }
         residentAfterTurn = resident
+        mayCollect = resident - residentAfterCollection > max(Self.worthCollecting, residentAfterCollection / 4)
     }
 
     /// One turn of a script: whatever it does until it waits again. The microtasks run before the library returns.
@@ -214,9 +216,7 @@ final class ScriptLoop {
         JSGlobalContextSetUnhandledRejectionCallback(script.context, ignore, nil)
         script.release()
         guard scripts.isEmpty else { return }
-        let left = watchdog.residentBytes - residentAfterCollection
-        mayCollect = left > Self.worthCollecting
-        if left > Self.tooMuchToKeep { collectGarbage() }
+        if watchdog.residentBytes - residentAfterCollection > Self.tooMuchToKeep { collectGarbage() }
     }
 
     private func collectGarbage() {

@@ -113,7 +113,7 @@ final class ConnectionCache: Sendable {
             connect: .nanoseconds(connectTimeout.microseconds * 1000)
         )
         configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 2048
         configuration.dnsOverride = [key.host: key.address.description]
         let expected = key.address
         // The last word: the socket itself must be connected to the address that was judged.

@@ -14,9 +14,9 @@
         if (typeof params === 'string') return [...new URLSearchParams(params)];
         if (host.isURLSearchParams(params)) return [...params];
         const pairs = [];
-        for (const [name, value] of Object.entries(params)) {
-            if (value === undefined || value === null) continue;
-            pairs.push([name, textOf(value)]);
+        for (const name of Object.keys(params)) {
+            const value = params[name];
+            if (value !== undefined && value !== null) pairs.push([name, textOf(value)]);
         }
         return pairs;
     };
@@ -75,8 +75,9 @@
 
     /// Pairs of name and value; of two names that differ only in case the later one counts.
     host.headersOf = (headers) => {
+        if (headers === undefined || headers === null) return [];
         const pairs = new Map();
-        const given = typeof headers?.[Symbol.iterator] === 'function' ? headers : Object.entries(headers ?? {});
+        const given = typeof headers[Symbol.iterator] === 'function' ? headers : Object.entries(headers);
         for (const [name, value] of given) {
             if (value !== undefined && value !== null) pairs.set(String(name).toLowerCase(), [String(name), String(value)]);
         }
@@ -101,7 +102,7 @@
             headers,
             hasBody: body !== undefined,
             retries: Math.trunc(Number(config.retries)) || 0,
-            retryOn: [config.retryOn ?? []].flat().map(Number),
+            retryOn: config.retryOn === undefined || config.retryOn === null ? [] : [config.retryOn].flat().map(Number),
             isAuthorized: true,
         };
         const form = forms[config.responseType] ?? 0;
@@ -111,6 +112,12 @@
         return response;
     };
 
-    const methods = { get: 'GET', post: 'POST', put: 'PUT', patch: 'PATCH', delete: 'DELETE', proxy: undefined };
-    for (const name of Object.keys(methods)) host.offer({ [name]: (config) => host.send(config, methods[name]) });
+    host.offer({
+        get: (config) => host.send(config, 'GET'),
+        post: (config) => host.send(config, 'POST'),
+        put: (config) => host.send(config, 'PUT'),
+        patch: (config) => host.send(config, 'PATCH'),
+        delete: (config) => host.send(config, 'DELETE'),
+        proxy: (config) => host.send(config),
+    });
 })

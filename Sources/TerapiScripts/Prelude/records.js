@@ -51,6 +51,9 @@
         return true;
     };
 
-    const kinds = { batchSave: 'save', batchUpdate: 'update', batchDelete: 'delete' };
-    for (const name of Object.keys(kinds)) host.offer({ [name]: (list, model) => host.hand(kinds[name], list, model) });
+    host.offer({
+        batchSave: (list, model) => host.hand('save', list, model),
+        batchUpdate: (list, model) => host.hand('update', list, model),
+        batchDelete: (list, model) => host.hand('delete', list, model),
+    });
 })

@@ -1,4 +1,7 @@
 // One run: its beginning, its modules, its calls to the server with their answers, and its end.
+//
+// What every run goes through is written plainly: the engine makes code of its own for each regular expression, each
+// destructured list and each `map` in every run.
 (function (host, native) {
     'use strict';
     const { defineProperty, getOwnPropertyDescriptor, hasOwn, keys } = Object;
@@ -113,7 +116,8 @@
 
     host.require = (name) => {
         if (hasOwn(host.shared, name)) return run(host.shared[name]);
-        const own = String(name).replace(/^node:/, '');
+        let own = String(name);
+        if (own.startsWith('node:')) own = own.slice(5);
         if (hasOwn(known, own)) return host[known[own]];
         throw new Error(`The module "${name}" does not exist here. Scripts may require ${keys(known).join(', ')}.`);
     };
@@ -149,18 +153,28 @@
     host.unhandled = (promise, reason) => fail(reason);
     host.fire = (id) => (id === 0 ? lastTurn() : host.fireTimer(id));
 
+    const endOfTurn = (resolve) => {
+        lastTurn = resolve;
+        native.timer(0, 0);
+    };
+
     const execute = async (define, input) => {
-        const exec = load(define);
-        const result = await exec(host.context, input);
-        do {
+        try {
+            const exec = load(define);
+            const result = await exec(host.context, input);
             // A rejection that nobody heard is reported at the end of a turn: the run ends one turn later.
-            await new Promise((resolve) => {
-                lastTurn = resolve;
-                native.timer(0, 0);
-            });
-            await Promise.all(unfinished.values());
-        } while (unfinished.size > 0);
-        return result;
+            await new Promise(endOfTurn);
+            while (unfinished.size > 0) {
+                await Promise.all(unfinished.values());
+                await new Promise(endOfTurn);
+            }
+            if (isOver) return;
+            const printed = host.settings.kind === 'sync' ? 'null' : JSON.stringify(result) ?? 'null';
+            isOver = true;
+            native.finish(printed);
+        } catch (error) {
+            fail(error);
+        }
     };
 
     /// - Parameters:
@@ -169,12 +183,6 @@
     host.start = (define, shared, input) => {
         isRunning = true;
         host.shared = shared;
-        const { kind } = host.settings;
-        execute(define, input).then((result) => {
-            if (isOver) return;
-            const printed = kind === 'sync' ? 'null' : JSON.stringify(result) ?? 'null';
-            isOver = true;
-            native.finish(printed);
-        }).catch(fail);
+        execute(define, input);
     };
 })
