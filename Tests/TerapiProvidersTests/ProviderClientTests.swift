@@ -35,6 +35,29 @@ struct ProviderClientTests {
         await #expect(throws: TerapiError.self) { try await body() }
     }
 
+    @Test func `many requests wait at one host at once`() async throws {
+        let (arrivals, arrived) = AsyncStream.makeStream(of: Void.self)
+        let server = try await LoopbackServer { _ in
+            arrived.yield()
+            return .silence
+        }
+        let client = try client()
+        let waiting = Task {
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<300 { group.addTask { _ = try? await client.send(get(server.url)) } }
+            }
+            arrived.finish()
+        }
+
+        var count = 0
+        for await _ in arrivals {
+            count += 1
+            if count == 300 { waiting.cancel() }
+        }
+
+        #expect(count == 300)
+    }
+
     @Test func `sends method, target, headers and body as they are`() async throws {
         let server = try await LoopbackServer { _ in .http(201, headers: [("X-Answer", "yes")], body: [1, 2, 3]) }
         let client = try client()
