@@ -170,9 +170,10 @@ final class Script {
 
     private func function(_ name: String) -> JSObjectRef? {
         if let known = functions[name] { return known }
-        let found = get(host, name).flatMap { JSValueToObject(context, $0, nil) }
-        functions[name] = found
-        return found
+        // To the engine a failed conversion is an error worth a trace of the whole stack, even when nobody asks for it.
+        guard let found = get(host, name), JSValueIsObject(context, found) else { return nil }
+        functions[name] = JSValueToObject(context, found, nil)
+        return functions[name]
     }
 
     /// Reports what was thrown outside of any promise: a mistake in the text, or in a timer's function.
