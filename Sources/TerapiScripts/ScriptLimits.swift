@@ -24,7 +24,7 @@ public struct ScriptLimits: Sendable {
         maxOutputBytes: Int = 2 << 20,
         idle: Duration = .seconds(10),
         maxHosts: Int = 16,
-        maxRunsPerHost: Int = 256,
+        maxRunsPerHost: Int = 512,
         quarantine: Duration = .seconds(3600)
     ) {
         self.turn = turn
