@@ -16,6 +16,8 @@ public struct APIPorts: Sendable {
     public var credentials: any CredentialSource
     public var syncControl: any SyncControl
     public var actionControl: any ActionControl
+    public var deployControl: any DeployControl
+    public var functionControl: any FunctionControl
     public var clock: any WallClock
 
     public init(
@@ -29,6 +31,8 @@ public struct APIPorts: Sendable {
         credentials: any CredentialSource,
         syncControl: any SyncControl,
         actionControl: any ActionControl,
+        deployControl: any DeployControl,
+        functionControl: any FunctionControl,
         clock: any WallClock
     ) {
         self.settings = settings
@@ -41,6 +45,8 @@ public struct APIPorts: Sendable {
         self.credentials = credentials
         self.syncControl = syncControl
         self.actionControl = actionControl
+        self.deployControl = deployControl
+        self.functionControl = functionControl
         self.clock = clock
     }
 }
@@ -51,6 +57,8 @@ public struct APIConfiguration: Sendable {
     public var publicURL: String
     /// The largest body of a request.
     public var maxBodyBytes: Int
+    /// The largest body of a deployment.
+    public var maxDeployBytes: Int
     /// How long a connection may stay open without a byte.
     public var idleTimeout: Duration
     /// How long a client may take for the head of its first request.
@@ -61,12 +69,14 @@ public struct APIConfiguration: Sendable {
     public init(
         publicURL: String = "http://localhost:3003",
         maxBodyBytes: Int = 10_000_000,
+        maxDeployBytes: Int = 75_000_000,
         idleTimeout: Duration = .seconds(60),
         headTimeout: Duration = .seconds(10),
         maxConnections: Int = 10_000
     ) {
         self.publicURL = publicURL.hasSuffix("/") ? String(publicURL.dropLast()) : publicURL
         self.maxBodyBytes = maxBodyBytes
+        self.maxDeployBytes = maxDeployBytes
         self.idleTimeout = idleTimeout
         self.headTimeout = headTimeout
         self.maxConnections = maxConnections
@@ -132,6 +142,7 @@ public struct API: Sendable {
             routes: RouteTable(routes),
             authenticator: authenticator,
             maxBodyBytes: configuration.maxBodyBytes,
+            maxDeployBytes: configuration.maxDeployBytes,
             clock: ports.clock,
             logger: logger
         )

@@ -19,9 +19,13 @@ extension API {
             settings: ports.settings, providers: ports.providers, publicURL: configuration.publicURL
         )
         let syncs = SyncRoutes(syncs: ports.syncControl)
-        let scripts = ScriptRoutes(
-            settings: ports.settings, syncs: ports.syncControl, actions: ports.actionControl
+        let functions = Functions(
+            settings: ports.settings, syncs: ports.syncControl, actions: ports.actionControl,
+            functions: ports.functionControl
         )
+        let scripts = ScriptRoutes(functions: functions)
+        let function = FunctionRoutes(functions: functions, control: ports.functionControl)
+        let deploy = DeployRoutes(settings: ports.settings, deployments: ports.deployControl)
         let actions = ActionRoutes(actions: ports.actionControl)
         let environment = EnvironmentRoutes(settings: ports.settings)
         let webhooks = WebhookEventRoutes(webhooks: ports.webhooks)
@@ -82,6 +86,26 @@ extension API {
             Route(.patch, "/integrations/:uniqueKey", .key(.updateIntegration), integrations.update),
             Route(.delete, "/integrations/:uniqueKey", .key(.deleteIntegration), integrations.delete),
             Route(.get, "/scripts/config", .key(.listIntegrationFunctions), query: true, scripts.config),
+
+            Route(.get, "/integrations/:uniqueKey/functions", .key(.listFunctions), query: true, function.list),
+            Route(.get, "/integrations/:uniqueKey/functions/:name", .key(.readFunction), query: true, function.one),
+            Route(
+                .get, "/integrations/:uniqueKey/functions/:name/code", .key(.readFunction), query: true, function.code
+            ),
+            Route(
+                .delete, "/integrations/:uniqueKey/functions/:name", .key(.deleteFunction), query: true,
+                function.delete
+            ),
+            Route(.post, "/functions/compile", .key(.compileFunction), function.compile),
+            Route(.post, "/functions/dryruns", .key(.dryrunFunction), function.beginDryrun),
+            Route(.get, "/functions/dryruns/:jobId", .key(.dryrunFunction), function.dryrun),
+            Route(.post, "/functions/deployments", .key(.deploy), function.beginDeployment),
+            Route(.get, "/functions/deployments/:jobId", .key(.deploy), function.deployment),
+
+            Route(.post, "/sync/deploy/confirmation", .key(.deploy), size: .deployment, deploy.difference),
+            Route(.post, "/sync/deploy", .key(.deploy), size: .deployment, deploy.deploy),
+            Route(.get, "/sync/deploy", .key(.deploy), deploy.list),
+            Route(.post, "/sync/deploy/rollback", .key(.deploy), deploy.rollback),
 
             Route(.post, "/sync/trigger", .key(.executeSyncs), syncs.trigger),
             Route(.post, "/sync/start", .key(.executeSyncs), syncs.start),

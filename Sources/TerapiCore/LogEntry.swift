@@ -10,6 +10,8 @@ public struct LogOperation: Sendable, Equatable {
         case syncPause = "sync:pause"
         case syncStart = "sync:unpause"
         case actionRun = "action:run"
+        case deploy = "deploy:scripts"
+        case dryrun = "function:dryrun"
         case postConnectionCreation = "events:post_connection_creation"
         case preConnectionDeletion = "events:pre_connection_deletion"
         case validateConnection = "events:validate_connection"

@@ -25,6 +25,8 @@ public struct ActionDefinition: Sendable, Equatable {
     /// JSON Schemas, where the script declares what it takes and gives in a form that can be printed.
     public var input: JSONValue?
     public var output: JSONValue?
+    /// Where the author would offer the action: objects with `method` and `path`.
+    public var endpoints: [JSONValue]
     /// One CommonJS module; see ``ScriptInvocation/code``.
     public var code: String
 
@@ -36,6 +38,7 @@ public struct ActionDefinition: Sendable, Equatable {
         scopes: [String] = [],
         input: JSONValue? = nil,
         output: JSONValue? = nil,
+        endpoints: [JSONValue] = [],
         code: String
     ) {
         self.integrationKey = integrationKey
@@ -45,6 +48,7 @@ public struct ActionDefinition: Sendable, Equatable {
         self.scopes = scopes
         self.input = input
         self.output = output
+        self.endpoints = endpoints
         self.code = code
     }
 }

@@ -12,6 +12,13 @@ public struct SyncDefinition: Sendable, Equatable {
     public var allowsMassDeletion: Bool
     public var version: String
     public var scopes: [String]
+    /// The JSON Schemas of the models that the script could print one of, by name.
+    public var schemas: JSONObject
+    /// Where the author would show the records: objects with `method` and `path`.
+    public var endpoints: [JSONValue]
+    /// The types of provider webhooks that its `onWebhook` takes, as the provider names them; `*` stands for all. Empty
+    /// when it has no such function.
+    public var webhookSubscriptions: [String]
     /// One CommonJS module; see ``ScriptInvocation/code``.
     public var code: String
 
@@ -26,6 +33,9 @@ public struct SyncDefinition: Sendable, Equatable {
         allowsMassDeletion: Bool = false,
         version: String = "0.0.1",
         scopes: [String] = [],
+        schemas: JSONObject = [:],
+        endpoints: [JSONValue] = [],
+        webhookSubscriptions: [String] = [],
         code: String
     ) {
         self.integrationKey = integrationKey
@@ -38,6 +48,9 @@ public struct SyncDefinition: Sendable, Equatable {
         self.allowsMassDeletion = allowsMassDeletion
         self.version = version
         self.scopes = scopes
+        self.schemas = schemas
+        self.endpoints = endpoints
+        self.webhookSubscriptions = webhookSubscriptions
         self.code = code
     }
 }

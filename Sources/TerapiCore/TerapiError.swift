@@ -67,6 +67,9 @@ public struct TerapiError: Error, Sendable {
         case idempotencyKeyInUse = "idempotency_key_in_use"
         case invalidSyncRecord = "invalid_sync_record"
         case staleRun = "stale_run"
+        case ambiguousFunction = "ambiguous_function"
+        /// It came with a folder: what is gone from there is removed by the next deployment.
+        case functionManagedByDeploy = "function_managed_by_deploy"
 
         // Ourselves
         case invalidConfiguration = "invalid_configuration"

@@ -6,12 +6,12 @@ public struct ActionController: ActionControl {
     let services: EngineServices
     let admission: Admission
 
-    public func actions(integrationKey: String) -> [ActionDefinition] {
-        services.catalog.actions(integrationKey: integrationKey).map(\.definition)
+    public func actions(integrationKey: String, in scope: EnvironmentScope) -> [ActionDefinition] {
+        services.catalog.actions(integrationKey: integrationKey, in: scope).map(\.definition)
     }
 
-    public func onEvents(integrationKey: String) -> [OnEventDefinition] {
-        services.catalog.onEvents(integrationKey: integrationKey)
+    public func onEvents(integrationKey: String, in scope: EnvironmentScope) -> [OnEventDefinition] {
+        services.catalog.onEvents(integrationKey: integrationKey, in: scope)
     }
 
     public func run(_ request: ActionRequest) async throws -> [UInt8] {

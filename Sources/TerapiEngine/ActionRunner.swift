@@ -37,7 +37,8 @@ struct ActionRunner: Sendable {
         _ integration: Integration,
         depth: Int = 0
     ) throws -> Call {
-        guard let action = services.catalog.action(named: name, integrationKey: integration.key) else {
+        guard let action = services.catalog.action(named: name, integrationKey: integration.key, in: integration.scope)
+        else {
             throw TerapiError(
                 .notFound,
                 "The integration \"\(integration.key)\" has no action \"\(name)\"."

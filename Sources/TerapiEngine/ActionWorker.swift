@@ -168,7 +168,8 @@ public struct ActionWorker: Service {
         let runner = ActionRunner(services: services)
         let effects = services.effects(of: run)
         let event = OnEventDefinition.Event(rawValue: run.name)
-        for script in event.map({ services.catalog.onEvents($0, integrationKey: integration.key) }) ?? [] {
+        for script in event.map({ services.catalog.onEvents($0, integrationKey: integration.key, in: run.scope) }) ?? []
+        {
             do {
                 _ = try await runner.run(script, connection: connection, integration: integration, effects: effects)
             } catch is TerapiError {
@@ -176,7 +177,7 @@ public struct ActionWorker: Service {
             }
         }
         try await services.syncs.addSyncs(
-            services.catalog.syncs(integrationKey: integration.key),
+            services.catalog.syncs(integrationKey: integration.key, in: run.scope),
             to: connection.id,
             now: services.clock.now
         )

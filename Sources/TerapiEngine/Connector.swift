@@ -321,8 +321,10 @@ public struct Connector: ConnectFlow {
             let composer = services.webhooks
             // What these scripts set up is there when the first sync runs: its syncs are made after them.
             let hasScripts =
-                !services.catalog.onEvents(.postConnectionCreation, integrationKey: integration.key).isEmpty
-            let syncs = services.catalog.syncs(integrationKey: integration.key)
+                !services.catalog.onEvents(
+                    .postConnectionCreation, integrationKey: integration.key, in: connection.scope
+                ).isEmpty
+            let syncs = services.catalog.syncs(integrationKey: integration.key, in: connection.scope)
             let stored = try await services.connections.save(
                 connection,
                 replacing: replacing,
@@ -359,7 +361,9 @@ public struct Connector: ConnectFlow {
         credentials: Credentials,
         integration: Integration
     ) async throws -> JSONObject? {
-        let scripts = services.catalog.onEvents(.validateConnection, integrationKey: integration.key)
+        let scripts = services.catalog.onEvents(
+            .validateConnection, integrationKey: integration.key, in: connection.scope
+        )
         guard !scripts.isEmpty else { return nil }
         var candidate = connection
         // Pauses that a provider asks for are kept by row; no row is below zero.
@@ -422,7 +426,7 @@ public struct Connector: ConnectFlow {
         integrationKey: String,
         in scope: EnvironmentScope
     ) async throws -> Bool {
-        let scripts = services.catalog.onEvents(.preConnectionDeletion, integrationKey: integrationKey)
+        let scripts = services.catalog.onEvents(.preConnectionDeletion, integrationKey: integrationKey, in: scope)
         if !scripts.isEmpty {
             guard let integration = try await services.settings.integration(key: integrationKey, in: scope),
                 let connection = try await services.connections.connection(

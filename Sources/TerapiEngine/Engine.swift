@@ -15,6 +15,8 @@ public struct Engine: Sendable {
     public let actionWorker: ActionWorker
     public let webhookSender: WebhookSender
     public let credentialRefresher: CredentialRefresher
+    public let deployments: DeployController
+    public let functions: FunctionController
 
     /// - Parameters:
     ///   - publicURL: where browsers reach the server, without a slash at the end.
@@ -27,7 +29,9 @@ public struct Engine: Sendable {
         actions: any ActionStorage,
         deliveries: any WebhookStorage,
         providers: any ProviderAPI,
+        deployments: any DeploymentStorage,
         scripts: any ScriptRuntime,
+        workshop: any ScriptWorkshop,
         client: any OutboundClient,
         spool: RefreshSpool,
         catalog: ScriptCatalog,
@@ -87,11 +91,14 @@ public struct Engine: Sendable {
         actionWorker = ActionWorker(services: services)
         webhookSender = WebhookSender(services: services)
         credentialRefresher = CredentialRefresher(services: services)
+        let deployer = DeployController(services: services, storage: deployments, workshop: workshop)
+        self.deployments = deployer
+        functions = FunctionController(services: services, deployments: deployer, workshop: workshop)
     }
 
     /// The parts that run as long as the server does.
     public var parts: [any Service] {
-        [syncWorker, actionWorker, webhookSender, credentialRefresher]
+        [syncWorker, actionWorker, webhookSender, credentialRefresher, functions.worker]
     }
 
     /// Settles what the last process left behind; before the server is ready.
@@ -99,5 +106,6 @@ public struct Engine: Sendable {
         try await credentials.replaySpool()
         try await webhookSender.recover()
         try await actionWorker.recover()
+        try await deployments.load()
     }
 }

@@ -4,8 +4,8 @@ public import TerapiCore
 public struct SyncController: SyncControl {
     let services: EngineServices
 
-    public func definitions(integrationKey: String) -> [SyncDefinition] {
-        services.catalog.syncs(integrationKey: integrationKey)
+    public func definitions(integrationKey: String, in scope: EnvironmentScope) -> [SyncDefinition] {
+        services.catalog.syncs(integrationKey: integrationKey, in: scope)
     }
 
     public func trigger(
@@ -48,7 +48,7 @@ public struct SyncController: SyncControl {
         guard let (sync, _) = try await select(selection).first else {
             throw TerapiError(.unknownSync, "There is no such sync on this connection.")
         }
-        let definition = services.catalog.sync(named: sync.name, integrationKey: sync.integrationKey)
+        let definition = services.catalog.definition(of: sync)
         let current = frequency ?? definition?.frequency ?? .daily
         let lastStart = try await services.syncs.latestRun(syncID: sync.id)?.startedAt
         let next = lastStart.map { max($0 + current.interval, services.clock.now) }
@@ -82,6 +82,7 @@ public struct SyncController: SyncControl {
     private func status(of sync: Sync, _ run: SyncRun?) -> String {
         if sync.runningRunID != nil { return "RUNNING" }
         if sync.state == .paused { return "PAUSED" }
+        if services.catalog.definition(of: sync) == nil { return "STOPPED" }
         return switch run?.status {
         case .failed, .abandoned: "ERROR"
         case .cancelled: "STOPPED"
@@ -131,14 +132,15 @@ public struct SyncController: SyncControl {
             throw TerapiError(
                 .noSyncsFound,
                 "No sync of \"\(selection.integrationKey)\" matches. Defined are: "
-                    + definitions(integrationKey: selection.integrationKey).map(\.name).joined(separator: ", ") + "."
+                    + definitions(integrationKey: selection.integrationKey, in: selection.scope).map(\.name).joined(
+                        separator: ", ") + "."
             )
         }
         return selected
     }
 
     private func streams(_ sync: Sync) -> [RecordStream] {
-        let models = services.catalog.sync(named: sync.name, integrationKey: sync.integrationKey)?.models ?? []
+        let models = services.catalog.definition(of: sync)?.models ?? []
         return models.map { RecordStream(connectionID: sync.connectionID, model: $0, variant: sync.variant) }
     }
 

@@ -66,9 +66,9 @@ struct SyncRunner: Sendable {
     private func execute(_ sync: Sync, _ run: SyncRun, connection: Connection, log: OperationLog) async throws {
         guard
             let integration = try await services.settings.integration(key: connection.integrationKey, in: sync.scope),
-            let definition = services.catalog.sync(named: sync.name, integrationKey: sync.integrationKey)
+            let definition = services.catalog.definition(of: sync)
         else {
-            let message = "The sync is not defined any more. Its definition is looked for again in 15 minutes."
+            let message = "The sync is not defined any more. It goes on at its place when it is defined again."
             try await end(sync, run, status: .cancelled, error: message, connection: connection)
             log.end(.cancelled, message)
             return
@@ -246,25 +246,26 @@ struct SyncRunner: Sendable {
                 for: stored,
                 of: sync,
                 connection: connection,
-                models: services.catalog.sync(named: sync.name, integrationKey: sync.integrationKey)?.models
-                    ?? [],
+                models: models(of: sync, stored),
                 status: status,
                 error: error,
                 checkpoint: try await services.syncs.checkpoint(syncID: sync.id),
                 now: now
             )
         }
+        let nextRunAt = nextRun(sync, run, status: status, failures: failures, now: now)
         try await services.syncs.endRun(
             RunFence(syncID: sync.id, runID: run.id, generation: run.generation),
-            ending: RunEnding(
-                status: status,
-                error: error,
-                nextRunAt: nextRun(sync, run, status: status, failures: failures, now: now),
-                failures: failures
-            ),
+            ending: RunEnding(status: status, error: error, nextRunAt: nextRunAt, failures: failures),
             events: events,
             now: now
         )
+        if nextRunAt == nil, services.catalog.definition(of: sync) != nil {
+            // It was defined again between the two lines above, and whoever did so found it scheduled still.
+            try await services.syncs.settleSyncs(
+                services.catalog.syncs(in: sync.scope), in: sync.scope, now: services.clock.now
+            )
+        }
         services.webhookWakeUp.ring()
         services.syncWakeUp.ring()
         return stored
@@ -280,20 +281,26 @@ struct SyncRunner: Sendable {
         .joined(separator: " ")
     }
 
+    /// The models that the run may have changed: those that are declared now, and those that it has changed.
+    private func models(of sync: Sync, _ run: SyncRun) -> [String] {
+        let declared = services.catalog.definition(of: sync)?.models ?? []
+        let suffix = sync.variant == "base" ? "" : "::\(sync.variant)"
+        let changed = run.counts.keys.sorted().filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
+        return declared + changed.filter { !declared.contains($0) }
+    }
+
     /// The next tick of the sync's own raster, so that slow runs do not drift and missed ticks collapse into one; after a
-    /// failure earlier, by the retry policy.
+    /// failure earlier, by the retry policy. `nil` when nothing defines the sync any more.
     private func nextRun(
         _ sync: Sync,
         _ run: SyncRun,
         status: SyncRun.Status,
         failures: Int,
         now: Timestamp
-    ) -> Timestamp {
+    ) -> Timestamp? {
         if status == .abandoned { return now }
-        guard services.catalog.sync(named: sync.name, integrationKey: sync.integrationKey) != nil else {
-            // A file with a mistake in it may be on its way to be mended.
-            return now + .seconds(900)
-        }
+        // When it is defined again its schedule is settled.
+        guard services.catalog.definition(of: sync) != nil else { return nil }
         let interval = services.catalog.frequency(of: sync).interval
         let elapsed = max(0, (now - run.startedAt).microseconds)
         let ticks = elapsed / interval.microseconds + 1

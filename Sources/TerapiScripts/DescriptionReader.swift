@@ -4,10 +4,13 @@ import TerapiCore
 struct DescriptionReader {
     /// As it is to be shown.
     let folder: String
+    /// Whether the authors' files lie on this machine. Otherwise no path that a script gave is looked at.
+    let readsFiles: Bool
     private(set) var mistakes: [DefinitionMistake] = []
 
-    init(folder: String) {
+    init(folder: String, readsFiles: Bool = true) {
         self.folder = folder
+        self.readsFiles = readsFiles
     }
 
     mutating func read(
@@ -67,6 +70,12 @@ struct DescriptionReader {
                 allowsMassDeletion: declared["allowMassDeletion"]?.bool ?? false,
                 version: declared["version"]?.string ?? "0.0.1",
                 scopes: Self.texts(declared["scopes"]),
+                schemas: JSONObject(
+                    (declared["models"]?.object?.members ?? []).filter { !$0.value.isNull }.map { ($0.name, $0.value) }
+                ),
+                endpoints: Self.list(declared["endpoints"]),
+                webhookSubscriptions: declared["hasWebhookFunction"]?.bool == true
+                    ? Self.texts(declared["webhookSubscriptions"]) : [],
                 code: code
             )
         )
@@ -87,6 +96,7 @@ struct DescriptionReader {
                 scopes: Self.texts(declared["scopes"]),
                 input: declared["input"].flatMap { $0.isNull ? nil : $0 },
                 output: declared["output"].flatMap { $0.isNull ? nil : $0 },
+                endpoints: Self.list(declared["endpoint"]),
                 code: code
             )
         )
@@ -122,7 +132,7 @@ struct DescriptionReader {
         guard let type = declared["type"]?.string else { return }
         guard type != file.kind.rawValue else { return }
         add(
-            "the folder \(ScriptFile.folder(of: file.kind)) holds scripts of the kind \(file.kind.rawValue); this one "
+            "the folder \(file.kind.folder) holds scripts of the kind \(file.kind.rawValue); this one "
                 + "is declared as \(type)",
             at: "export default",
             file
@@ -147,7 +157,9 @@ struct DescriptionReader {
             return add(message, at: nil, file)
         }
         let inFolder = "\(folder)/\(file.folder)/\(parts[0])"
-        let path = FileContents.exists(inFolder) ? inFolder : "\(folder)/\(parts[0])"
+        // A source beside the script is named alone, any other with its path in the folder.
+        let isInFolder = readsFiles ? FileContents.exists(inFolder) : !parts[0].contains("/")
+        let path = isInFolder ? inFolder : "\(folder)/\(parts[0])"
         mistakes.append(DefinitionMistake(file: path, line: line, column: column, message: message))
     }
 
@@ -158,7 +170,8 @@ struct DescriptionReader {
     /// - Parameter word: a key, or words, whose first place in the file is shown.
     func mistake(_ message: String, at word: String?, _ file: ScriptFile) -> DefinitionMistake {
         let path = "\(folder)/\(file.path)"
-        let text = FileContents.read(path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let bytes = readsFiles ? FileContents.read(path) : nil
+        let text = bytes.map { String(decoding: $0, as: UTF8.self) } ?? ""
         let isKey = ["models", "frequency", "version", "event"].contains(word)
         if let word {
             for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -180,6 +193,12 @@ struct DescriptionReader {
 
     private static func isVersion(_ text: String) -> Bool {
         text.wholeMatch(of: #/[0-9]+\.[0-9]+\.[0-9]+/#) != nil
+    }
+
+    /// One object, or several.
+    private static func list(_ value: JSONValue?) -> [JSONValue] {
+        if let value, value.object != nil { return [value] }
+        return (value?.array ?? []).filter { $0.object != nil }
     }
 
     private static func texts(_ value: JSONValue?) -> [String] {

@@ -23,17 +23,50 @@ public struct IntegrationsFolder: Sendable {
     ///     few mean it.
     /// - Throws: `TerapiError(.invalidDefinition)` with all mistakes of all files.
     public func load(host: ScriptHost, refusesSharedModels: Bool = false) async throws -> ScriptDefinitions {
+        try await read(host: host, refusesSharedModels: refusesSharedModels).definitions
+    }
+
+    /// The scripts as they are sent to a server, checked as ``load(host:refusesSharedModels:)`` checks them.
+    /// - Returns: also the texts of the modules that the scripts share, by hash.
+    /// - Throws: `TerapiError(.invalidDefinition)` with all mistakes of all files.
+    public func parcel(host: ScriptHost) async throws -> (scripts: [SentScript], modules: [String: String]) {
+        let codes = try await read(host: host, refusesSharedModels: true).codes
+        var modules: [String: String] = [:]
+        let scripts = codes.sorted { $0.key.path < $1.key.path }.map { file, code in
+            let header = ScriptHeader(of: code)
+            let mapFile = header?.map.flatMap(FileContents.read).map { String(decoding: $0, as: UTF8.self) }
+            for (_, hash) in header?.modules ?? [] {
+                modules[hash] = host.modules[hash].map { String(decoding: $0, as: UTF8.self) }
+            }
+            return SentScript(
+                id: ScriptID(integrationKey: file.integrationKey, kind: file.kind, name: file.name),
+                language: file.language,
+                code: ScriptHeader.without(code),
+                sourceMap: header?.mapText ?? mapFile,
+                modules: Dictionary(header?.modules.map { ($0.name, $0.hash) } ?? []) { first, _ in first }
+            )
+        }
+        return (scripts, modules)
+    }
+
+    /// - Returns: also the text of each file: the bundle of a script, a definition in YAML as it is.
+    private func read(
+        host: ScriptHost,
+        refusesSharedModels: Bool
+    ) async throws -> (definitions: ScriptDefinitions, codes: [ScriptFile: String]) {
         let files = try files()
         var mistakes = doubles(among: files)
         var definitions = ScriptDefinitions()
         var scripts: [ScriptFile] = []
+        var texts: [ScriptFile: String] = [:]
         for file in files {
             guard file.language == .yaml || file.language == .yml else {
                 scripts.append(file)
                 continue
             }
-            let (sync, found) = try readYAML(file)
+            let (text, sync, found) = try readYAML(file)
             mistakes += found
+            texts[file] = text
             if let sync { definitions.syncs.append(sync.definition) }
         }
         let cache = BundleCache(folder: "\(path)/.terapi", isPortable: true)
@@ -52,7 +85,7 @@ public struct IntegrationsFolder: Sendable {
         if refusesSharedModels { mistakes += ModelOwners(definitions.syncs, files: files, reader: reader).mistakes }
         guard mistakes.isEmpty else { throw SyncFile.error(mistakes.sorted(by: DefinitionMistake.isBefore)) }
         definitions.syncs.sort { ($0.integrationKey, $0.name) < ($1.integrationKey, $1.name) }
-        return definitions
+        return (definitions, texts.merging(codes) { $1 })
     }
 
     /// Size and time of change of every file in the folder, by path. Packages and hidden files do not count.
@@ -73,8 +106,8 @@ public struct IntegrationsFolder: Sendable {
         }
         var files: [ScriptFile] = []
         for integration in try names(in: path) where integration != "node_modules" {
-            for kind in ScriptFile.kinds {
-                let folder = "\(path)/\(integration)/\(ScriptFile.folder(of: kind))"
+            for kind in ScriptInvocation.Kind.written {
+                let folder = "\(path)/\(integration)/\(kind.folder)"
                 guard FileManager.default.fileExists(atPath: folder) else { continue }
                 files += try names(in: folder).compactMap {
                     ScriptFile(fileName: $0, integrationKey: integration, kind: kind)
@@ -84,19 +117,22 @@ public struct IntegrationsFolder: Sendable {
         return files
     }
 
-    private func readYAML(_ file: ScriptFile) throws -> (SyncFile?, [DefinitionMistake]) {
+    private func readYAML(
+        _ file: ScriptFile
+    ) throws -> (text: String, sync: SyncFile?, mistakes: [DefinitionMistake]) {
         let shown = "\(path)/\(file.path)"
         guard file.kind == .sync else {
-            return (nil, [.init(file: shown, line: 1, column: 1, message: "expected a script: only syncs are YAML")])
+            let message = "expected a script: only syncs are YAML"
+            return ("", nil, [.init(file: shown, line: 1, column: 1, message: message)])
         }
         guard let bytes = FileContents.read(shown) else {
             throw TerapiError(.invalidDefinition, "The file \(shown) cannot be read.")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            return (nil, [.init(file: shown, line: 1, column: 1, message: "expected text in UTF-8")])
+            return ("", nil, [.init(file: shown, line: 1, column: 1, message: "expected text in UTF-8")])
         }
         let (sync, mistakes) = SyncFile.read(text, file: shown, integrationKey: file.integrationKey, name: file.name)
-        return (sync, mistakes)
+        return (text, sync, mistakes)
     }
 
     /// Files that would define the same script.
@@ -127,7 +163,7 @@ public struct IntegrationsFolder: Sendable {
 }
 
 extension DefinitionMistake {
-    fileprivate static func isBefore(_ left: Self, _ right: Self) -> Bool {
+    static func isBefore(_ left: Self, _ right: Self) -> Bool {
         (left.file, left.line, left.column) < (right.file, right.line, right.column)
     }
 }

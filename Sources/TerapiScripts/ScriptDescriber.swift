@@ -4,11 +4,11 @@ import TerapiCore
 struct ScriptDescriber: Sendable {
     /// Scripts that are asked at the same time.
     private static let width = 8
-    /// Runs of the folder belong to no environment.
-    static let environmentID: Int64 = 0
 
     let host: ScriptHost
     let cache: BundleCache?
+    /// Scripts of a folder belong to no environment.
+    var environmentID: Int64 = 0
 
     /// What a script said: its declaration, or why there is none.
     typealias Answer = Result<JSONValue, TerapiError>
@@ -59,7 +59,7 @@ struct ScriptDescriber: Sendable {
     private func ask(_ file: ScriptFile, _ code: String) async throws -> JSONValue {
         let output = try await host.run(
             ScriptInvocation(
-                environmentID: Self.environmentID,
+                environmentID: environmentID,
                 kind: .describe,
                 name: "\(file.integrationKey)/\(file.name)",
                 code: code,

@@ -76,12 +76,16 @@ extension SQLStorage: RecordStorage {
         try await database.write { transaction in
             for stream in streams {
                 guard let headID = try Self.headID(of: stream, in: transaction) else { continue }
-                try transaction.run("delete from full_read where head_id = $1", [.integer(headID)])
-                try transaction.run("delete from record where head_id = $1", [.integer(headID)])
-                // The head keeps its position: a cursor that a customer holds stays behind everything that comes.
-                try transaction.run("update head set live = 0 where id = $1", [.integer(headID)])
+                try Self.removeRecords(ofHead: headID, in: transaction)
             }
         }
+    }
+
+    static func removeRecords(ofHead headID: Int64, in transaction: any Transaction) throws {
+        try transaction.run("delete from full_read where head_id = $1", [.integer(headID)])
+        try transaction.run("delete from record where head_id = $1", [.integer(headID)])
+        // The head keeps its position: a cursor that a customer holds stays behind everything that comes.
+        try transaction.run("update head set live = 0 where id = $1", [.integer(headID)])
     }
 
     /// Begins a new history: cursors given out before are taken back to where both histories are the same.

@@ -1,26 +1,75 @@
 public import TerapiCore
 
 extension SQLStorage: SyncStorage {
-    public func addMissingSyncs(_ definitions: [SyncDefinition], now: Timestamp) async throws {
+    public func settleSyncs(_ definitions: [SyncDefinition], in scope: EnvironmentScope, now: Timestamp) async throws {
         try await database.write { transaction in
             for definition in definitions {
                 let connections = try transaction.query(
                     """
-                    select c.id, c.environment_id from connection c join integration i on i.id = c.integration_id
-                    where i.key = $1 and not exists (
-                        select 1 from sync s where s.connection_id = c.id and s.name = $2 and s.variant = 'base')
+                    select c.id from connection c join integration i on i.id = c.integration_id
+                    where i.environment_id = $1 and i.key = $2 and not exists (
+                        select 1 from sync s where s.connection_id = c.id and s.name = $3 and s.variant = 'base')
+                        and not exists (
+                            select 1 from action_run a where a.connection_id = c.id and a.kind = 'event'
+                                and a.state in ('waiting', 'running'))
                     """,
-                    [.text(definition.integrationKey), .text(definition.name)]
-                ) { (id: $0.integer(0), environmentID: $0.integer(1)) }
-                for connection in connections {
+                    [SQLValue(scope), .text(definition.integrationKey), .text(definition.name)]
+                ) { $0.integer(0) }
+                for connectionID in connections {
                     try Self.addSync(
                         definition,
-                        connectionID: connection.id,
-                        environmentID: connection.environmentID,
+                        connectionID: connectionID,
+                        environmentID: scope.environmentID,
                         now: now,
                         in: transaction
                     )
                 }
+            }
+            let defined = Set(definitions.map { [$0.integrationKey, $0.name] })
+            let known = try transaction.query(
+                """
+                select distinct i.key, s.name, i.id
+                from sync s join connection c on c.id = s.connection_id join integration i on i.id = c.integration_id
+                where s.environment_id = $1
+                """,
+                [SQLValue(scope)]
+            ) { (key: $0.text(0), name: $0.text(1), integrationID: $0.integer(2)) }
+            for sync in known {
+                let values: [SQLValue] = [.integer(sync.integrationID), .text(sync.name)]
+                if defined.contains([sync.key, sync.name]) {
+                    // A started sync without a next run is one that was stopped here.
+                    try transaction.run(
+                        "update sync set next_run_at = $3 where state = 'started' and next_run_at is null and"
+                            + Self.isOfIntegration,
+                        values + [SQLValue(now)]
+                    )
+                } else {
+                    // A run that is under way ends by itself, and tells what it has changed.
+                    try transaction.run(
+                        "update sync set next_run_at = null, run_requested_at = null where" + Self.isOfIntegration,
+                        values
+                    )
+                }
+            }
+        }
+    }
+
+    public func reschedule(_ definitions: [SyncDefinition], in scope: EnvironmentScope, now: Timestamp) async throws {
+        try await database.write { transaction in
+            for definition in definitions {
+                try transaction.run(
+                    """
+                    update sync set next_run_at = max($3, $5 + coalesce(
+                        (select max(r.started_at) from sync_run r where r.sync_id = sync.id), 0))
+                    where environment_id = $4 and name = $2 and state = 'started' and next_run_at is not null
+                        and frequency_override is null and connection_id in (
+                            select c.id from connection c join integration i on i.id = c.integration_id where i.key = $1)
+                    """,
+                    [
+                        .text(definition.integrationKey), .text(definition.name), SQLValue(now), SQLValue(scope),
+                        .integer(definition.frequency.interval.microseconds),
+                    ]
+                )
             }
         }
     }
@@ -298,6 +347,9 @@ extension SQLStorage {
     static func values(of run: RunFence) -> [SQLValue] {
         [.integer(run.syncID), .integer(run.runID), .integer(run.generation)]
     }
+
+    private static let isOfIntegration: SQL =
+        "name = $2 and connection_id in (select id from connection where integration_id = $1)"
 
     /// Ends the run in progress without asking it: from here on it cannot write.
     private static func takeBackRun(ofSync id: Int64, now: Timestamp, in transaction: any Transaction) throws {

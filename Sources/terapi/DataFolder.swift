@@ -15,6 +15,7 @@ struct DataFolder: Sendable {
     var refreshSpoolPath: String { "\(path)/refresh-spool" }
     var socketPath: String { "\(path)/terapi.sock" }
     var keyFilePath: String { "\(path)/encryption-key" }
+    var scriptMapsPath: String { "\(path)/script-maps" }
     var apiKeysPath: String { "\(path)/api-keys.txt" }
 
     /// Makes the folder, for its owner only, when it does not exist.

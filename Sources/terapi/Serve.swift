@@ -29,7 +29,7 @@ struct Serve: AsyncParsableCommand {
         do {
             try await serve()
         } catch let error as TerapiError {
-            throw ExitWithMessage(([error.message] + error.issues.map(\.message)).joined(separator: "\n"))
+            throw ExitWithMessage(error)
         }
     }
 
@@ -58,6 +58,16 @@ struct ExitWithMessage: Error, CustomStringConvertible {
 
     init(_ message: String) {
         description = message
+    }
+}
+
+extension ExitWithMessage {
+    /// The message, and below it each thing that is wrong.
+    init(_ error: TerapiError) {
+        let issues = error.issues.map { issue in
+            issue.path.isEmpty ? issue.message : "\(issue.path.joined(separator: ".")): \(issue.message)"
+        }
+        self.init(([error.message] + issues).joined(separator: "\n"))
     }
 }
 

@@ -9,6 +9,12 @@ import TerapiScripts
 import TerapiStorage
 import UnixSignals
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// One running installation: every room, wired by hand.
 struct Server: Sendable {
     /// What a first start made: the name of each environment and its API key.
@@ -61,6 +67,14 @@ struct Server: Sendable {
         let traces = integrations?.traces() ?? [:]
         let catalog = ScriptCatalog(try await integrations?.load(host: scripts) ?? ScriptDefinitions())
 
+        let workshop = HostWorkshop(
+            host: scripts,
+            mapsFolder: folder.scriptMapsPath,
+            packagesFolder: settings.integrationsFolder ?? ".",
+            environment: ProcessInfo.processInfo.environment
+        )
+        workshop.removeOldMaps()
+
         // What works in the background
         let log = LogWriter(storage: logStorage, clock: clock, logger: logger)
         let engine = Engine(
@@ -71,7 +85,9 @@ struct Server: Sendable {
             actions: storage,
             deliveries: storage,
             providers: providers,
+            deployments: storage,
             scripts: scripts,
+            workshop: workshop,
             client: client,
             spool: spool,
             catalog: catalog,
@@ -82,11 +98,9 @@ struct Server: Sendable {
             maxRuns: settings.maxSyncRuns
         )
         try await engine.prepare()
-        try await storage.addMissingSyncs(catalog.allSyncs, now: clock.now)
         let watcher = integrations.map { folder in
             IntegrationsWatcher(folder, seen: traces, host: scripts, clock: clock, logger: logger) { definitions in
-                catalog.replace(with: definitions)
-                try await storage.addMissingSyncs(catalog.allSyncs, now: clock.now)
+                try await engine.deployments.replaceFolder(with: definitions)
             }
         }
 
@@ -103,6 +117,8 @@ struct Server: Sendable {
                 credentials: engine.credentials,
                 syncControl: engine.syncs,
                 actionControl: engine.actions,
+                deployControl: engine.deployments,
+                functionControl: engine.functions,
                 clock: clock
             ),
             configuration: APIConfiguration(publicURL: settings.publicURL),

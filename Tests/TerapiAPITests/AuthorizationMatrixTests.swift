@@ -28,6 +28,8 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
         let absentMetadata = #"{"provider_config_key":"zendesk","connection_id":"nobody","metadata":{"a":1}}"#
         let imported =
             #"{"provider_config_key":"zendesk","connection_id":"n1","credentials":{"type":"OAUTH2","access_token":"t"}}"#
+        let deployment = #"{"scripts":[{"provider_config_key":"zendesk","kind":"sync","name":"tickets","code":"1"}]}"#
+        let function = #""integration_id":"zendesk","type":"action","name":"open","code":"1""#
         let flat = #"{"provider_config_key":"zendesk","connection_id":"n1","access_token":"t"}"#
         return [
             .init(
@@ -121,6 +123,40 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
                 method: .delete, path: "/integrations/:uniqueKey", uri: "/integrations/keyed",
                 absentURI: "/integrations/nobody"),
             .init(method: .get, path: "/scripts/config", uri: "/scripts/config"),
+            .init(
+                method: .get, path: "/integrations/:uniqueKey/functions", uri: "/integrations/keyed/functions",
+                absentURI: "/integrations/nobody/functions"),
+            .init(
+                method: .get, path: "/integrations/:uniqueKey/functions/:name",
+                uri: "/integrations/zendesk/functions/tickets"),
+            .init(
+                method: .get, path: "/integrations/:uniqueKey/functions/:name/code",
+                uri: "/integrations/zendesk/functions/tickets/code",
+                absentURI: "/integrations/zendesk/functions/nothing/code"),
+            .init(
+                method: .delete, path: "/integrations/:uniqueKey/functions/:name",
+                uri: "/integrations/zendesk/functions/create-ticket"),
+            .init(
+                method: .post, path: "/functions/compile", uri: "/functions/compile", body: #"{"code":"1"}"#),
+            .init(
+                method: .post, path: "/functions/dryruns", uri: "/functions/dryruns",
+                body: "{\(function),\"connection_id\":\"c1\"}", status: 202),
+            .init(
+                method: .get, path: "/functions/dryruns/:jobId", uri: "/functions/dryruns/j-1",
+                absentURI: "/functions/dryruns/nothing"),
+            .init(
+                method: .post, path: "/functions/deployments", uri: "/functions/deployments", body: "{\(function)}",
+                status: 202),
+            .init(
+                method: .get, path: "/functions/deployments/:jobId", uri: "/functions/deployments/j-2",
+                absentURI: "/functions/deployments/nothing"),
+            .init(
+                method: .post, path: "/sync/deploy/confirmation", uri: "/sync/deploy/confirmation", body: deployment),
+            .init(method: .post, path: "/sync/deploy", uri: "/sync/deploy", body: deployment),
+            .init(method: .get, path: "/sync/deploy", uri: "/sync/deploy"),
+            .init(
+                method: .post, path: "/sync/deploy/rollback", uri: "/sync/deploy/rollback", body: #"{"version":2}"#,
+                absentURI: "/sync/deploy/rollback", absentBody: #"{"version":99}"#),
             .init(method: .post, path: "/sync/trigger", uri: "/sync/trigger", body: syncBody),
             .init(method: .post, path: "/sync/start", uri: "/sync/start", body: syncBody),
             .init(method: .post, path: "/sync/pause", uri: "/sync/pause", body: syncBody),

@@ -2,7 +2,9 @@ import Synchronization
 import TerapiCore
 
 /// Providers, the connect flow, credentials and syncs as the routes see them; remembers what it was asked.
-final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl, ActionControl {
+final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl, ActionControl, DeployControl,
+    FunctionControl
+{
     struct State {
         var started: [ConnectStart] = []
         var finished: [(key: String?, query: [String: String], secret: String?)] = []
@@ -16,6 +18,11 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
         var actionFailure: TerapiError?
         var actionResult: ActionResult = .pending
         var deleted: [String] = []
+        var deployed: [DeployRequest] = []
+        var rollbacks: [Int64?] = []
+        var removed: [ScriptID] = []
+        var dryruns: [DryrunRequest] = []
+        var functionFailure: TerapiError?
         var triggered: [(selection: SyncSelection, reset: Bool, emptyCache: Bool, confirms: Bool)] = []
     }
 
@@ -110,7 +117,7 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
         return true
     }
 
-    func actions(integrationKey: String) -> [ActionDefinition] {
+    func actions(integrationKey: String, in scope: EnvironmentScope) -> [ActionDefinition] {
         guard integrationKey == "zendesk" else { return [] }
         return [
             ActionDefinition(
@@ -119,7 +126,7 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
         ]
     }
 
-    func onEvents(integrationKey: String) -> [OnEventDefinition] {
+    func onEvents(integrationKey: String, in scope: EnvironmentScope) -> [OnEventDefinition] {
         guard integrationKey == "zendesk" else { return [] }
         return [
             OnEventDefinition(
@@ -152,7 +159,7 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
         }
     }
 
-    func definitions(integrationKey: String) -> [SyncDefinition] {
+    func definitions(integrationKey: String, in scope: EnvironmentScope) -> [SyncDefinition] {
         guard integrationKey == "zendesk", let frequency = try? Frequency("every 5 minutes") else { return [] }
         return [
             SyncDefinition(
@@ -160,6 +167,95 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
                 code: "code-canary"
             )
         ]
+    }
+
+    // MARK: Deployments and functions
+
+    /// What a deployment to `dev` is compared with; `prod` has none.
+    private func difference(in scope: EnvironmentScope) -> DeployDifference {
+        var difference = DeployDifference(version: scope.environmentID == 1 ? 3 : nil)
+        guard scope.environmentID == 1 else { return difference }
+        let old = ScriptID(integrationKey: "zendesk", kind: .sync, name: "dev-canary")
+        difference.added = [ScriptID(integrationKey: "zendesk", kind: .action, name: "open")]
+        difference.changed = [
+            .init(id: ScriptID(integrationKey: "zendesk", kind: .sync, name: "tickets"), parts: ["code", "models"])
+        ]
+        difference.removed = [.init(id: old, connections: 2, records: ["Ticket": 7])]
+        difference.unchangedCount = 4
+        difference.unknownIntegrations = ["github"]
+        return difference
+    }
+
+    private func deployment(_ version: Int64, restoring restored: Int64? = nil) -> Deployment {
+        Deployment(
+            version: version, origin: restored == nil ? .deploy : .rollback, restoredVersion: restored, scriptCount: 5,
+            createdAt: Timestamp(microseconds: 1_800_000_000_000_000)
+        )
+    }
+
+    func difference(of request: DeployRequest) async throws -> DeployDifference {
+        try fail()
+        state.withLock { $0.deployed.append(request) }
+        return difference(in: request.scope)
+    }
+
+    func deploy(_ request: DeployRequest) async throws -> DeployOutcome {
+        try fail()
+        state.withLock { $0.deployed.append(request) }
+        return DeployOutcome(deployment: deployment(4), difference: difference(in: request.scope))
+    }
+
+    func rollback(to version: Int64?, in scope: EnvironmentScope) async throws -> DeployOutcome {
+        guard scope.environmentID == 1, version != 99 else {
+            throw TerapiError(.notFound, "There is no such deployment.")
+        }
+        state.withLock { $0.rollbacks.append(version) }
+        return DeployOutcome(deployment: deployment(5, restoring: version ?? 2), difference: difference(in: scope))
+    }
+
+    func deployments(in scope: EnvironmentScope) async throws -> [Deployment] {
+        scope.environmentID == 1 ? [deployment(4, restoring: 2), deployment(3)] : []
+    }
+
+    func facts(of script: ScriptID, in scope: EnvironmentScope) -> ScriptFacts {
+        script.kind == .action
+            ? ScriptFacts(source: .standalone, deployedAt: Timestamp(microseconds: 1_800_000_000_000_000))
+            : ScriptFacts(source: .repo, deployedAt: nil)
+    }
+
+    func code(of script: ScriptID, in scope: EnvironmentScope) -> String? {
+        scope.environmentID == 1 ? "dev-canary" : nil
+    }
+
+    func remove(_ script: ScriptID, in scope: EnvironmentScope) async throws {
+        guard script.kind == .action else { throw TerapiError(.functionManagedByDeploy, "It came with a folder.") }
+        state.withLock { $0.removed.append(script) }
+    }
+
+    func compile(_ code: String) async throws -> String {
+        try fail()
+        return "compiled \(code)"
+    }
+
+    func begin(_ dryrun: DryrunRequest) throws -> FunctionJob {
+        state.withLock { $0.dryruns.append(dryrun) }
+        return FunctionJob(id: "j-1", scope: dryrun.scope, kind: .dryrun, createdAt: .init(microseconds: 0))
+    }
+
+    func beginDeployment(of script: SentScript, in scope: EnvironmentScope) throws -> FunctionJob {
+        FunctionJob(id: "j-2", scope: scope, kind: .deployment, createdAt: .init(microseconds: 0))
+    }
+
+    func job(_ id: String, _ kind: FunctionJob.Kind, in scope: EnvironmentScope) -> FunctionJob? {
+        guard scope.environmentID == 1, id == (kind == .dryrun ? "j-1" : "j-2") else { return nil }
+        var job = FunctionJob(id: id, scope: scope, kind: kind, createdAt: .init(microseconds: 0))
+        job.status = .success
+        job.result = ["saved": "dev-canary"]
+        return job
+    }
+
+    private func fail() throws {
+        if let failure = state.withLock({ $0.functionFailure }) { throw failure }
     }
 
     func trigger(

@@ -30,7 +30,11 @@ struct World: Sendable {
     let clock = FixedClock()
 
     init(publicURL: String = "http://localhost:3003", maxBodyBytes: Int = 10_000_000) {
-        self.init(configuration: APIConfiguration(publicURL: publicURL, maxBodyBytes: maxBodyBytes))
+        self.init(
+            configuration: APIConfiguration(
+                publicURL: publicURL, maxBodyBytes: maxBodyBytes, maxDeployBytes: maxBodyBytes
+            )
+        )
     }
 
     init(configuration: APIConfiguration) {
@@ -40,7 +44,7 @@ struct World: Sendable {
             ports: APIPorts(
                 settings: storage, connections: storage, records: storage, webhooks: storage, logs: storage,
                 providers: engine, connectFlow: engine, credentials: engine, syncControl: engine, actionControl: engine,
-                clock: clock
+                deployControl: engine, functionControl: engine, clock: clock
             ),
             configuration: configuration,
             logger: logger

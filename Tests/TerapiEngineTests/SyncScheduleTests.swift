@@ -169,15 +169,16 @@ struct SyncScheduleTests {
     }
 
     @Test
-    func `looks for a missing definition again`() async throws {
+    func `stops without a definition and goes on when there is one again`() async throws {
         let fixture = try await EngineFixture()
-        let definitions = fixture.catalog.allSyncs
+        let definitions = fixture.catalog.syncs(in: fixture.scope)
         fixture.scripts.set { try await $0.save([1]) }
         fixture.catalog.replace(with: ScriptDefinitions())
         #expect(try await fixture.engine.syncWorker.runOnce() == 1)
         #expect(try await fixture.latestRun()?.status == .cancelled)
-        fixture.catalog.replace(with: ScriptDefinitions(syncs: definitions))
-        fixture.clock.advance(by: .seconds(900))
+        fixture.clock.advance(by: .seconds(86_400))
+        #expect(try await fixture.engine.syncWorker.runOnce() == 0)
+        try await fixture.engine.deployments.replaceFolder(with: ScriptDefinitions(syncs: definitions))
         #expect(try await fixture.engine.syncWorker.runOnce() == 1)
         #expect(try await fixture.latestRun()?.status == .success)
     }

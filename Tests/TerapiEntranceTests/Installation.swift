@@ -106,7 +106,11 @@ struct Installation: Sendable {
             actions: storage,
             deliveries: storage,
             providers: providers,
+            deployments: storage,
             scripts: scripts,
+            workshop: HostWorkshop(
+                host: scripts, mapsFolder: folder.file("maps"), packagesFolder: folder.path, environment: [:]
+            ),
             client: client,
             spool: try RefreshSpool(folder: folder.file("spool"), box: box),
             catalog: ScriptCatalog(ScriptDefinitions(syncs: setting.syncs)),
@@ -128,6 +132,8 @@ struct Installation: Sendable {
                 credentials: engine.credentials,
                 syncControl: engine.syncs,
                 actionControl: engine.actions,
+                deployControl: engine.deployments,
+                functionControl: engine.functions,
                 clock: clock
             ),
             logger: logger

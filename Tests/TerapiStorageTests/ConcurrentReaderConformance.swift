@@ -23,7 +23,9 @@ struct ConcurrentReaderConformance {
                 code: ""
             )
         }
-        try await fixture.storage.addMissingSyncs(definitions, now: fixture.clock.now)
+        try await fixture.storage.settleSyncs(
+            [StorageFixture.definition] + definitions, in: fixture.scope, now: fixture.clock.now
+        )
         var runs: [RunFence] = []
         for _ in 0..<5 { runs.append(try await fixture.claim()) }
 

@@ -148,8 +148,11 @@ struct SyncStorageConformance {
                 code: ""
             )
         }
-        try await fixture.storage.addMissingSyncs(more, now: fixture.clock.now)
-        try await fixture.storage.addMissingSyncs(more, now: fixture.clock.now)
+        for _ in 0..<2 {
+            try await fixture.storage.settleSyncs(
+                [StorageFixture.definition] + more, in: fixture.scope, now: fixture.clock.now
+            )
+        }
         fixture.clock.advance(by: .seconds(1))
         let bob = try await StorageFixture.connect(
             "bob",
@@ -163,6 +166,114 @@ struct SyncStorageConformance {
 
         let alice = fixture.connection.id
         #expect(order == [alice, bob.id, alice, alice, alice, alice])
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `stops a sync that nothing defines, and goes on at its place when it is defined again`(
+        engine: Engine
+    ) async throws {
+        let fixture = try await StorageFixture(engine)
+        let storage = fixture.storage
+        let run = fence(try #require(try await claim(fixture)))
+        try await fixture.save(tickets([1]), run: run, checkpoint: .set(["page": 3]))
+
+        try await storage.settleSyncs([], in: fixture.scope, now: fixture.clock.now)
+
+        // The run that is under way ends by itself.
+        try await fixture.save(tickets([2]), run: run)
+        try await storage.endRun(
+            run, ending: RunEnding(status: .success, nextRunAt: nil, failures: 0), events: [], now: fixture.clock.now
+        )
+        let stopped = try await storage.syncs(connectionID: fixture.connection.id)[0]
+        #expect(stopped.state == .started && stopped.nextRunAt == nil)
+        #expect(stopped.checkpoint == ["page": 3])
+        #expect(try await storage.nextDueAt() == nil)
+
+        fixture.clock.advance(by: .seconds(60))
+        try await storage.settleSyncs([StorageFixture.definition], in: fixture.scope, now: fixture.clock.now)
+
+        let again = try #require(try await claim(fixture))
+        #expect(again.sync.checkpoint == ["page": 3])
+        #expect(again.sync.id == fixture.sync.id)
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `settles the syncs of one environment and leaves another's alone`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let storage = fixture.storage
+        let now = fixture.clock.now
+        let other = try await storage.createEnvironment(
+            name: "prod", signingKey: WebhookSignature.newSecret(), now: now
+        )
+        var theirDesk = fixture.integration
+        theirDesk.scope = other.scope
+        let desk = try await storage.createIntegration(theirDesk)
+        let theirs = try await StorageFixture.connect("theirs", through: desk, storage: storage, now: now)
+        var added = StorageFixture.definition
+        added.name = "users"
+        var paused = added
+        paused.name = "groups"
+        paused.startsAutomatically = false
+
+        try await storage.settleSyncs([added, paused], in: fixture.scope, now: now)
+
+        let mine = try await storage.syncs(connectionID: fixture.connection.id)
+        #expect(mine.map(\.name) == ["groups", "tickets", "users"])
+        #expect(mine.map(\.state) == [.paused, .started, .started])
+        #expect(mine.map(\.nextRunAt) == [nil, nil, now])
+        let left = try await storage.syncs(connectionID: theirs.id)
+        #expect(left.map(\.name) == ["tickets"] && left[0].nextRunAt == now)
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `makes no sync of a connection before the scripts that follow its making`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let storage = fixture.storage
+        let now = fixture.clock.now
+        var added = StorageFixture.definition
+        added.name = "users"
+        let scripts = ActionRun(
+            scope: fixture.scope,
+            connectionID: fixture.connection.id,
+            kind: .event,
+            name: "post-connection-creation",
+            state: .running,
+            createdAt: now
+        )
+        _ = try await storage.beginAction(scripts, key: nil, owner: "boot", now: now)
+
+        try await storage.settleSyncs([StorageFixture.definition, added], in: fixture.scope, now: now)
+        #expect(try await storage.syncs(connectionID: fixture.connection.id).map(\.name) == ["tickets"])
+
+        try await storage.endAction(scripts.id, .success, answer: nil, event: nil, now: now)
+        try await storage.settleSyncs([StorageFixture.definition, added], in: fixture.scope, now: now)
+        #expect(try await storage.syncs(connectionID: fixture.connection.id).map(\.name) == ["tickets", "users"])
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `takes another frequency at once, except where a connection has its own`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let storage = fixture.storage
+        let bob = try await StorageFixture.connect(
+            "bob", through: fixture.integration, storage: storage, now: fixture.clock.now
+        )
+        let own = try await storage.syncs(connectionID: bob.id)[0]
+        let later = fixture.clock.now + .seconds(86_400)
+        try await storage.setFrequencyOverride("every day", syncID: own.id, nextRunAt: later)
+        let begun = fixture.clock.now
+        let run = try #require(try await claim(fixture))
+        fixture.clock.advance(by: .seconds(10))
+        try await storage.endRun(
+            fence(run), ending: RunEnding(status: .success, nextRunAt: later, failures: 0), events: [],
+            now: fixture.clock.now
+        )
+        var hourly = StorageFixture.definition
+        hourly.frequency = try Frequency("every hour")
+
+        try await storage.reschedule([hourly], in: fixture.scope, now: fixture.clock.now)
+
+        #expect(try await storage.syncs(connectionID: fixture.connection.id)[0].nextRunAt == begun + .seconds(3600))
+        #expect(try await storage.syncs(connectionID: bob.id)[0].nextRunAt == later)
     }
 
     @Test(arguments: Engine.allCases)

@@ -3,74 +3,72 @@ import TerapiCore
 
 /// What scripts an environment's integrations have.
 struct ScriptRoutes: Sendable {
-    let settings: any SettingsStorage
-    let syncs: any SyncControl
-    let actions: any ActionControl
+    let functions: Functions
+
+    private enum Format: String, CaseIterable {
+        case terapi, openai
+    }
 
     func config(_ call: Call) async throws -> Response {
         var query = try call.query()
-        if let format = query.text("format"), format != "terapi" {
-            query.refuse("format", "invalid_enum_value", "Expected \"terapi\".")
-        }
+        let format = query.choice("format", Format.self)
         try query.finish()
 
-        let integrations = try await settings.integrations(in: call.scope)
-        return .json(
-            .array(
-                integrations.map { integration in
-                    [
-                        "providerConfigKey": .string(integration.key),
-                        "provider": .string(integration.provider),
-                        "syncs": .array(syncs.definitions(integrationKey: integration.key).map(\.json)),
-                        "actions": .array(actions.actions(integrationKey: integration.key).map(\.json)),
-                        "on-events": .array(actions.onEvents(integrationKey: integration.key).map(\.json)),
+        let scope = try call.scope
+        let integrations = try await functions.settings.integrations(in: scope)
+        let found = integrations.map { ($0, functions.all(of: $0.key, in: scope)) }
+        guard format != .openai else { return .json(OpenAITools(found.flatMap(\.1)).json) }
+        return .json(.array(found.map { Self.json($0, $1) }))
+    }
+
+    private static func json(_ integration: Integration, _ functions: [Function]) -> JSONValue {
+        func list(_ kind: ScriptInvocation.Kind) -> JSONValue {
+            .array(functions.filter { $0.id.kind == kind }.map { .object($0.json) })
+        }
+        return [
+            "providerConfigKey": .string(integration.key),
+            "provider": .string(integration.provider),
+            "syncs": list(.sync),
+            "actions": list(.action),
+            "on-events": list(.onEvent),
+        ]
+    }
+}
+
+/// Actions as a language model can be given them.
+struct OpenAITools {
+    private static let maxNameLength = 64
+
+    let json: JSONValue
+
+    init(_ functions: [Function]) {
+        let actions = functions.compactMap { function -> ActionDefinition? in
+            if case .action(let action) = function.definition { action } else { nil }
+        }
+        let names = Dictionary(grouping: actions, by: \.name)
+        json = [
+            "data": .array(
+                actions.map { action in
+                    let isUnique = names[action.name]?.count == 1
+                    let name = isUnique ? action.name : "\(action.integrationKey)_\(action.name)"
+                    return [
+                        "type": "function",
+                        "function": [
+                            "name": .string(Self.allowed(name)),
+                            "description": .string(action.description),
+                            "parameters": action.input ?? ["type": "object", "properties": [:]],
+                        ],
                     ]
                 }
             )
+        ]
+    }
+
+    /// Letters, digits, `_` and `-` only.
+    private static func allowed(_ name: String) -> String {
+        String(
+            name.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-") ? $0 : "_" }
+                .prefix(maxNameLength)
         )
-    }
-}
-
-extension SyncDefinition {
-    fileprivate var json: JSONValue {
-        [
-            "name": .string(name),
-            "type": "sync",
-            "description": .string(description),
-            "enabled": true,
-            "runs": .string(frequency.text),
-            "auto_start": .bool(startsAutomatically),
-            "track_deletes": .bool(tracksDeletes),
-            "version": .string(version),
-            "scopes": JSONValue(scopes),
-            "returns": JSONValue(models),
-        ]
-    }
-}
-
-extension ActionDefinition {
-    fileprivate var json: JSONValue {
-        [
-            "name": .string(name),
-            "type": "action",
-            "description": .string(description),
-            "enabled": true,
-            "version": .string(version),
-            "scopes": JSONValue(scopes),
-            "input": input ?? .null,
-            "output": output ?? .null,
-        ]
-    }
-}
-
-extension OnEventDefinition {
-    fileprivate var json: JSONValue {
-        [
-            "name": .string(name),
-            "type": "on-event",
-            "description": .string(description),
-            "enabled": true,
-            "event": .string(event.rawValue),
-        ]
     }
 }

@@ -23,6 +23,7 @@ public struct APIResponder: HTTPResponder {
     let routes: RouteTable
     let authenticator: Authenticator
     let maxBodyBytes: Int
+    let maxDeployBytes: Int
     let clock: any WallClock
     let logger: Logger
     private let requestIDs = RequestIDs()
@@ -31,12 +32,14 @@ public struct APIResponder: HTTPResponder {
         routes: RouteTable,
         authenticator: Authenticator,
         maxBodyBytes: Int,
+        maxDeployBytes: Int,
         clock: any WallClock,
         logger: Logger
     ) {
         self.routes = routes
         self.authenticator = authenticator
         self.maxBodyBytes = maxBodyBytes
+        self.maxDeployBytes = maxDeployBytes
         self.clock = clock
         self.logger = logger
     }
@@ -87,7 +90,7 @@ public struct APIResponder: HTTPResponder {
             parameters: parameters,
             requestID: requestID,
             now: clock.now,
-            maxBodyBytes: maxBodyBytes
+            maxBodyBytes: route.size == .deployment ? maxDeployBytes : maxBodyBytes
         )
         return try await route.handler(call)
     }

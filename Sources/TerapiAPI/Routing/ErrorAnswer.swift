@@ -20,7 +20,8 @@ extension TerapiError {
             .unknownProviderConfig, .missingProviderConfigKey, .unknownProvider, .unknownSync, .noSyncsFound,
             .unknownModel, .invalidVariant, .resourceCapped, .connectionTestFailed, .connectionValidationFailed,
             .invalidCredentials, .refreshTokenExternalError, .outboundRefused, .invalidSyncRecord,
-            .invalidActionInput, .invalidActionOutput, .scriptOutputTooLarge:
+            .invalidActionInput, .invalidActionOutput, .scriptOutputTooLarge, .invalidDefinition,
+            .functionManagedByDeploy:
             .badRequest
         case .missingAuthHeader, .malformedAuthHeader, .invalidSecretKeyFormat, .unknownAccount,
             .invalidConnectSessionTokenFormat, .unknownConnectSessionToken:
@@ -28,7 +29,7 @@ extension TerapiError {
         case .forbidden: .forbidden
         case .notFound, .unknownDelivery: .notFound
         case .methodNotAllowed: .methodNotAllowed
-        case .conflict, .staleRun, .cursorAheadOfHistory, .idempotencyKeyInUse: .conflict
+        case .conflict, .staleRun, .cursorAheadOfHistory, .idempotencyKeyInUse, .ambiguousFunction: .conflict
         case .idempotencyKeyReused: .unprocessableContent
         case .cursorExpired: .gone
         case .payloadTooLarge: .contentTooLarge
@@ -39,7 +40,7 @@ extension TerapiError {
             .init(code: 424, reasonPhrase: "Failed Dependency")
         case .storageUnavailable: .serviceUnavailable
         case .scriptError, .scriptLimitExceeded, .scriptHostLost, .actionScriptFailure, .invalidConfiguration,
-            .invalidDefinition, .dataFolderInUse, .serverError:
+            .dataFolderInUse, .serverError:
             .internalServerError
         }
     }

@@ -20,6 +20,13 @@ struct Route: Sendable {
         case program, person
     }
 
+    /// How large a body may be.
+    enum Size: Sendable {
+        case usual
+        /// Whole folders of scripts.
+        case deployment
+    }
+
     typealias Handler = @Sendable (Call) async throws -> Response
 
     var method: HTTPRequest.Method
@@ -29,6 +36,7 @@ struct Route: Sendable {
     /// Whether there may be a query at all.
     var takesQuery: Bool
     var reader: Reader
+    var size: Size
     var handler: Handler
 
     init(
@@ -37,6 +45,7 @@ struct Route: Sendable {
         _ access: Access,
         query takesQuery: Bool = false,
         reader: Reader = .program,
+        size: Size = .usual,
         _ handler: @escaping Handler
     ) {
         self.method = method
@@ -44,6 +53,7 @@ struct Route: Sendable {
         self.access = access
         self.takesQuery = takesQuery
         self.reader = reader
+        self.size = size
         self.handler = handler
     }
 }

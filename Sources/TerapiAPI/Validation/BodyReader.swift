@@ -113,6 +113,58 @@ struct BodyReader: ~Copyable {
         return result
     }
 
+    /// Reads each element of a field, which must be there, as an object.
+    mutating func requiredList<Result>(
+        _ field: String, maxCount: Int, _ read: (inout BodyReader) -> Result
+    ) -> [Result] {
+        require(field)
+        guard let value = any(field) else { return [] }
+        guard let values = value.array else {
+            refuseType(field, value, "an array")
+            return []
+        }
+        guard values.count <= maxCount else {
+            refuse(field, code: "too_big", "Expected at most \(maxCount) values.")
+            return []
+        }
+        return values.enumerated().map { index, value in
+            var reader = BodyReader(value, path: path + [field, String(index)])
+            let result = read(&reader)
+            issues += reader.finalIssues
+            return result
+        }
+    }
+
+    mutating func choice<Choice: RawRepresentable>(
+        _ field: String, of choices: [Choice]
+    ) -> Choice? where Choice.RawValue == String {
+        guard let text = text(field) else { return nil }
+        if let choice = choices.first(where: { $0.rawValue == text }) { return choice }
+        let allowed = choices.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+        refuse(field, code: "invalid_enum_value", "Expected one of \(allowed).")
+        return nil
+    }
+
+    mutating func requiredChoice<Choice: RawRepresentable>(
+        _ field: String, of choices: [Choice]
+    ) -> Choice? where Choice.RawValue == String {
+        require(field)
+        return choice(field, of: choices)
+    }
+
+    mutating func integer(_ field: String, in range: ClosedRange<Int>) -> Int? {
+        guard let value = any(field) else { return nil }
+        guard let number = value.int else {
+            refuseType(field, value, "a whole number")
+            return nil
+        }
+        if !range.contains(number) {
+            let code = number < range.lowerBound ? "too_small" : "too_big"
+            refuse(field, code: code, "Expected a whole number of at least \(range.lowerBound).")
+        }
+        return number
+    }
+
     /// Reads each member of a field as an object.
     mutating func nestedMap<Result>(
         _ field: String, _ read: (String, inout BodyReader) -> Result

@@ -99,8 +99,14 @@ struct QueryReader: ~Copyable {
     mutating func choice<Choice: RawRepresentable & CaseIterable>(
         _ name: String, _ type: Choice.Type
     ) -> Choice? where Choice.RawValue == String {
+        choice(name, of: Array(type.allCases))
+    }
+
+    mutating func choice<Choice: RawRepresentable>(
+        _ name: String, of choices: [Choice]
+    ) -> Choice? where Choice.RawValue == String {
         guard let value = single(name) else { return nil }
-        return choice(value, of: type, name)
+        return choice(value, of: choices, name)
     }
 
     /// Several choices, joined by commas.
@@ -109,15 +115,15 @@ struct QueryReader: ~Copyable {
     ) -> [Choice] where Choice.RawValue == String {
         guard let value = single(name) else { return [] }
         return value.split(separator: ",", omittingEmptySubsequences: false).compactMap {
-            choice(String($0), of: type, name)
+            choice(String($0), of: Array(type.allCases), name)
         }
     }
 
-    private mutating func choice<Choice: RawRepresentable & CaseIterable>(
-        _ value: String, of type: Choice.Type, _ name: String
+    private mutating func choice<Choice: RawRepresentable>(
+        _ value: String, of choices: [Choice], _ name: String
     ) -> Choice? where Choice.RawValue == String {
-        if let choice = Choice(rawValue: value) { return choice }
-        let allowed = Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+        if let choice = choices.first(where: { $0.rawValue == value }) { return choice }
+        let allowed = choices.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
         refuse(name, "invalid_enum_value", "Expected one of \(allowed).")
         return nil
     }

@@ -1,7 +1,7 @@
 /// The actions that exist, and running them on request.
 public protocol ActionControl: Sendable {
-    func actions(integrationKey: String) -> [ActionDefinition]
-    func onEvents(integrationKey: String) -> [OnEventDefinition]
+    func actions(integrationKey: String, in scope: EnvironmentScope) -> [ActionDefinition]
+    func onEvents(integrationKey: String, in scope: EnvironmentScope) -> [OnEventDefinition]
 
     /// Runs an action and waits for its end.
     /// - Returns: what it returned, as JSON.

@@ -131,7 +131,7 @@ public protocol CredentialSource: Sendable {
 
 /// The syncs that exist and the running of them on request.
 public protocol SyncControl: Sendable {
-    func definitions(integrationKey: String) -> [SyncDefinition]
+    func definitions(integrationKey: String, in scope: EnvironmentScope) -> [SyncDefinition]
 
     /// Runs syncs as soon as possible.
     /// - Parameters:

@@ -1,7 +1,12 @@
 /// Syncs, their schedules and their runs.
 public protocol SyncStorage: Sendable {
-    /// Makes the syncs that connections of these integrations lack; for definitions that were added later.
-    func addMissingSyncs(_ definitions: [SyncDefinition], now: Timestamp) async throws
+    /// Brings an environment's syncs in line with its definitions: makes those that connections lack, due at once when
+    /// they start automatically; stops those that nothing defines any more, with their place kept; and goes on with those
+    /// that are defined again. A connection whose scripts of an event are still to run gets its syncs after those.
+    func settleSyncs(_ definitions: [SyncDefinition], in scope: EnvironmentScope, now: Timestamp) async throws
+
+    /// Makes a sync due by the frequency of its definition, on the connections that have no frequency of their own.
+    func reschedule(_ definitions: [SyncDefinition], in scope: EnvironmentScope, now: Timestamp) async throws
 
     /// Makes the syncs that a connection lacks, due at once when they start automatically.
     func addSyncs(_ definitions: [SyncDefinition], to connectionID: Int64, now: Timestamp) async throws

@@ -43,6 +43,12 @@ public struct Esbuild: Sendable {
             "--log-level=error", "--log-limit=0", "--color=false",
         ] + provided.map { "--external:\($0)" }
 
+    /// What a script is compiled with that is not bundled: nothing that it names is read.
+    static let optionsAlone = [
+        "--format=cjs", "--platform=neutral", "--target=es2022", "--supported:dynamic-import=false", "--charset=utf8",
+        "--sourcemap=external", "--sources-content=false", "--log-level=error", "--log-limit=0", "--color=false",
+    ]
+
     static let externalShared = shared.flatMap { ["--external:\($0)", "--external:\($0)/*"] }
 
     /// - Parameter folder: where it begins; the paths in its messages are relative to this.

@@ -17,7 +17,7 @@ public struct ScriptBundler: Sendable {
     private let root: String
     private let cache: BundleCache?
     private let modules: SharedModules
-    private let esbuild: Esbuild
+    let esbuild: Esbuild
     private let nodePath: [String]
     private let key: String
 
@@ -204,7 +204,7 @@ public struct ScriptBundler: Sendable {
             for (module, importer) in entry.requires {
                 let requirement = Requirement(module: module, folder: file.folder)
                 guard found[requirement] == nil, !failed.contains(requirement) else { continue }
-                let home = home(of: module, for: file)
+                let home = home(of: module, from: "\(root)/\(file.folder)")
                 let package = "\(module) in \(home ?? "")"
                 do {
                     let hash: String
@@ -225,14 +225,20 @@ public struct ScriptBundler: Sendable {
         return (found, mistakes)
     }
 
-    private struct MissingModule: Error {
+    struct MissingModule: Error {
         var message: String
     }
 
+    /// A package for a script that stands in no folder: looked for in this one and above it, and in `NODE_PATH`.
+    func shareAlone(_ module: String, hashes: inout FileHashes) async throws -> String {
+        let folders = FilePath.foldersUp(from: root)
+        return try await share(module, home: home(of: module, from: root), folders: folders, hashes: &hashes)
+    }
+
     /// The folder `node_modules` that has the module's package, as Node would find it.
-    private func home(of module: String, for file: ScriptFile) -> String? {
+    private func home(of module: String, from folder: String) -> String? {
         let package = module.split(separator: "/").prefix(module.hasPrefix("@") ? 2 : 1).joined(separator: "/")
-        let places = FilePath.foldersUp(from: "\(root)/\(file.folder)").map { "\($0)/node_modules" } + nodePath
+        let places = FilePath.foldersUp(from: folder).map { "\($0)/node_modules" } + nodePath
         return places.first { FileContents.exists("\($0)/\(package)") }
     }
 
@@ -321,13 +327,13 @@ public struct ScriptBundler: Sendable {
     }
 
     /// A person's tsconfig.json may ask for imports to be kept that are only types: ours takes its place.
-    private func settings(in scratch: String) throws -> String {
+    func settings(in scratch: String) throws -> String {
         let path = "\(scratch)/tsconfig.json"
         guard FileContents.write(Array("{}".utf8), to: path) else { throw Self.noScratch(scratch) }
         return "--tsconfig=\(path)"
     }
 
-    private func inScratchFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+    func inScratchFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {
         let base = FileContents.realPath(esbuild.environment["TMPDIR"] ?? "/tmp")
         var template = Array("\(base)/terapi-bundle-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Self.noScratch(base) }
@@ -336,7 +342,7 @@ public struct ScriptBundler: Sendable {
         return try await body(scratch)
     }
 
-    private static func noScratch(_ path: String) -> TerapiError {
+    static func noScratch(_ path: String) -> TerapiError {
         TerapiError(.storageUnavailable, "Nothing can be written to \(path), where bundles are made.")
     }
 }

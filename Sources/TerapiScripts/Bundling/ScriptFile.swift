@@ -2,12 +2,7 @@ public import TerapiCore
 
 /// One script in a folder of integrations: `<integration>/syncs/<name>.ts` and the like.
 public struct ScriptFile: Sendable, Hashable {
-    public enum Language: String, Sendable, CaseIterable {
-        case typeScript = "ts"
-        case javaScript = "js"
-        case yaml
-        case yml
-    }
+    public typealias Language = ScriptLanguage
 
     public var integrationKey: String
     public var kind: ScriptInvocation.Kind
@@ -34,19 +29,9 @@ public struct ScriptFile: Sendable, Hashable {
     }
 
     /// Relative to the folder of integrations.
-    public var path: String { "\(integrationKey)/\(Self.folder(of: kind))/\(fileName)" }
+    public var path: String { "\(integrationKey)/\(kind.folder)/\(fileName)" }
 
     var fileName: String { "\(name).\(language.rawValue)" }
-
-    static let kinds: [ScriptInvocation.Kind] = [.sync, .action, .onEvent]
-
-    static func folder(of kind: ScriptInvocation.Kind) -> String {
-        switch kind {
-        case .action: "actions"
-        case .onEvent: "on-events"
-        default: "syncs"
-        }
-    }
 
     /// - Returns: `nil` for a file that is no script: a declaration of types, a test, anything else.
     init?(fileName: String, integrationKey: String, kind: ScriptInvocation.Kind) {

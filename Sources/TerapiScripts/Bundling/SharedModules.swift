@@ -65,6 +65,12 @@ struct ScriptHeader: Sendable, Equatable {
         }
     }
 
+    /// The text without the line with which it begins, if it has one.
+    static func without(_ code: String) -> String {
+        guard ScriptHeader(of: code) != nil, let end = code.utf8.firstIndex(of: UInt8(ascii: "\n")) else { return code }
+        return String(decoding: code.utf8[code.utf8.index(after: end)...], as: UTF8.self)
+    }
+
     /// The line, with its end.
     var line: String {
         var json: JSONObject = ["source": .string(source)]

@@ -9,6 +9,7 @@ extension Migrator {
         Migration(name: "0004 records", statements: records),
         Migration(name: "0005 webhooks", statements: webhooks),
         Migration(name: "0006 actions", statements: actions),
+        Migration(name: "0007 deployments", statements: deployments),
     ])
 
     private static let settings: [SQL] = [
@@ -370,5 +371,54 @@ extension Migrator {
             primary key (connection_id, kind, name)
         ) strict
         """,
+    ]
+
+    private static let deployments: [SQL] = [
+        """
+        create table deployment (
+            id integer primary key autoincrement,
+            environment_id integer not null references environment on delete cascade,
+            version integer not null,
+            origin text not null,
+            restored_version integer,
+            created_at integer not null,
+            unique (environment_id, version)
+        ) strict
+        """,
+        // By what they are: most of a deployment is the same as in the one before.
+        """
+        create table script_text (
+            hash text primary key,
+            text text not null
+        ) strict
+        """,
+        """
+        create table deployed_script (
+            deployment_id integer not null references deployment on delete cascade,
+            integration_key text not null,
+            kind text not null,
+            name text not null,
+            language text not null,
+            source text not null,
+            declared text not null,
+            modules text not null,
+            code_hash text not null references script_text,
+            map_hash text references script_text,
+            deployed_at integer not null,
+            primary key (deployment_id, integration_key, kind, name)
+        ) strict
+        """,
+        // What keeps a text: shared modules too.
+        """
+        create table deployed_text (
+            deployment_id integer not null references deployment on delete cascade,
+            hash text not null references script_text,
+            is_module integer not null,
+            primary key (deployment_id, hash)
+        ) strict
+        """,
+        "create index deployed_text_hash on deployed_text (hash)",
+        "create index deployed_script_code on deployed_script (code_hash)",
+        "create index deployed_script_map on deployed_script (map_hash)",
     ]
 }

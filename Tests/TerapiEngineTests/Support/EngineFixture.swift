@@ -104,7 +104,8 @@ struct EngineFixture {
     }
 
     /// Another process on the same data, after the first one is gone.
-    func restarted() throws -> Engine {
+    /// - Parameter other: what it has read of its folder; `nil` for the same as the first one.
+    func restarted(catalog other: ScriptCatalog? = nil) throws -> Engine {
         try Self.engine(
             folder: folder,
             storage: storage,
@@ -112,7 +113,7 @@ struct EngineFixture {
             providers: providers,
             scripts: scripts,
             endpoints: endpoints,
-            catalog: catalog,
+            catalog: other ?? catalog,
             log: log,
             clock: clock,
             serverLog: serverLog,
@@ -141,7 +142,9 @@ struct EngineFixture {
             actions: storage,
             deliveries: storage,
             providers: providers,
+            deployments: storage,
             scripts: scripts,
+            workshop: FakeWorkshop(),
             client: endpoints,
             spool: try RefreshSpool(folder: folder.file("spool"), box: box),
             catalog: catalog,
