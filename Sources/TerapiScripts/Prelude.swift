@@ -16,10 +16,8 @@ enum Prelude {
         Part(
             name: "run", source: PackageResources.run_js,
             host: [
-                "callPrinted", "change", "clock", "fire", "isURLSearchParams", "offer", "promise", "provide", "reject",
-                "request", "require",
-                "resolve",
-                "respond", "start", "unhandled",
+                "callPrinted", "change", "clock", "fire", "formBody", "isURLSearchParams", "offer", "promise",
+                "provide", "reject", "request", "require", "resolve", "respond", "start", "unhandled",
             ]),
         Part(name: "module", source: PackageResources.module_js, host: ["terapiModule"]),
         Part(name: "description", source: PackageResources.description_js, host: ["description"]),
@@ -71,6 +69,8 @@ enum Prelude {
         Part(
             name: "fetch", source: PackageResources.fetch_js, host: ["fetch", "reasonOf"],
             context: ["uncontrolledFetch"], globals: ["Headers", "Request", "Response", "fetch"]),
+        Part(
+            name: "forms", source: PackageResources.forms_js, host: ["blobOf"], globals: ["Blob", "File", "FormData"]),
         Part(
             name: "url", source: PackageResources.url_js, host: ["urlModule"], globals: ["URL", "URLSearchParams"]),
     ]

@@ -23,6 +23,7 @@ enum ScriptMessages {
             body: json["hasBody"]?.bool == true ? Array(rest) : nil,
             retries: json["retries"]?.int ?? 0,
             retryOn: (json["retryOn"]?.array ?? []).compactMap(\.int),
+            retryHeaders: (json["retryHeaders"]?.array ?? []).compactMap { $0.string?.lowercased() },
             isAuthorized: json["isAuthorized"]?.bool ?? false
         )
     }

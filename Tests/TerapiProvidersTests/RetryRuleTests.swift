@@ -13,11 +13,13 @@ struct RetryRuleTests {
         attempt: Int = 1,
         retries: Int = 0,
         retryOn: [Int] = [],
+        retryHeaders: [String] = [],
         retry: Provider.Retry = Provider.Retry()
     ) -> RequestStep {
         RetryRule(retry: retry).step(
             after: ScriptResponse(status: status, headers: headers, body: Array(body.utf8)),
-            to: ScriptRequest(method: "GET", endpoint: "/", retries: retries, retryOn: retryOn),
+            to: ScriptRequest(
+                method: "GET", endpoint: "/", retries: retries, retryOn: retryOn, retryHeaders: retryHeaders),
             attempt: attempt,
             now: now
         )
@@ -78,6 +80,22 @@ struct RetryRuleTests {
         )
 
         #expect(step == .retry(after: .seconds(40)))
+    }
+
+    @Test func `what the caller says of the headers goes before what the provider's description says`() {
+        var retry = Provider.Retry()
+        retry.after = ["wait"]
+        let headers = [
+            (name: "wait", value: "90"), (name: "x-reset", value: "1700000010"), (name: "x-wait", value: "7"),
+        ]
+
+        let own = step(429, headers: headers, retryHeaders: ["x-reset", "x-wait"], retry: retry)
+        let absent = step(429, headers: headers, retryHeaders: ["x-other"], retry: retry)
+        let failed = step(500, headers: headers, retries: 1, retryHeaders: ["x-wait"], retry: retry)
+
+        #expect(own == .retry(after: .seconds(10)))
+        #expect(absent == .retry(after: .seconds(90)))
+        #expect(failed == .retry(after: .seconds(7)))
     }
 
     @Test func `the provider's list of statuses takes the place of the usual one`() {

@@ -6,7 +6,7 @@ import Testing
 /// Expressions with what Node 20 answered to them; `Tests/Fixtures/Node/answers.mjs` asks it again.
 @Suite(.timeLimit(.minutes(2)))
 struct NodeAnswersTests {
-    @Test(arguments: ["Buffer", "text", "URL", "URLSearchParams", "crypto", "web", "Date"])
+    @Test(arguments: ["Buffer", "text", "URL", "URLSearchParams", "crypto", "web", "Date", "forms"])
     func `answers as Node does`(group: String) async throws {
         let rows = try #require(try answers()[group]?.array)
         #expect(rows.count > 20)

@@ -69,6 +69,15 @@ struct ScriptRequestTests {
         Sent(
             code: "post({ endpoint: '/x', data: Buffer.from('a bytes b').subarray(2, 7) })", method: "POST",
             body: "bytes"),
+        Sent(
+            code: "post({ endpoint: '/x', data: new Blob(['a'], { type: 'text/csv' }) })", method: "POST",
+            type: "text/csv", body: "a"),
+        Sent(
+            code: "post({ endpoint: '/x', headers: { 'Content-Type': 'x/y' }, data: new Blob(['a']) })",
+            method: "POST", type: "x/y", body: "a"),
+        Sent(
+            code: "post({ endpoint: '/x', data: new Blob(['a']) })", method: "POST",
+            type: "application/octet-stream", body: "a"),
         // GraphQL.
         Sent(
             code: "post({ endpoint: '/x', data: { query: 'query { a }', variables: { after: null } } })",
@@ -90,6 +99,35 @@ struct ScriptRequestTests {
         #expect(request.isAuthorized)
     }
 
+    @Test(arguments: [
+        ("", "multipart/form-data; boundary=B"),
+        // Who names the type cannot know the boundary.
+        ("'content-Type': 'multipart/form-data'", "multipart/form-data; boundary=B"),
+    ])
+    func `sends a form with files`(headers: String, type: String) async throws {
+        let functions = FakeFunctions(respond: { _ in .json("{}") })
+
+        _ = try await ScriptFixture.result(
+            """
+            const data = new FormData();
+            data.append('a', 'ü');
+            data.append('f', new Blob([Buffer.from([0, 255])], { type: 'x/y' }), 'n.bin');
+            await nango.post({ endpoint: '/x', headers: { \(headers) }, data });
+            """,
+            functions: functions
+        )
+
+        let request = try #require(functions.requests.first)
+        let types = request.headers.filter { $0.name.lowercased() == "content-type" }.map(\.value)
+        let boundary = try #require(types.first?.split(separator: "=").last)
+        #expect(types.map { $0.replacing(boundary, with: "B") } == [type])
+        let head = #"form-data; name="f"; filename="n.bin""#
+        let before =
+            "--\(boundary)\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nü\r\n"
+            + "--\(boundary)\r\nContent-Disposition: \(head)\r\nContent-Type: x/y\r\n\r\n"
+        #expect(request.body == Array(before.utf8) + [0, 255] + Array("\r\n--\(boundary)--\r\n".utf8))
+    }
+
     @Test
     func `passes on how to send`() async throws {
         let functions = FakeFunctions(respond: { _ in .json("{}") })
@@ -98,6 +136,7 @@ struct ScriptRequestTests {
             """
             await nango.get({
                 endpoint: '/x', retries: 3, retryOn: [404, '409'], baseUrlOverride: 'https://b.example/v2',
+                retryHeader: { at: 'X-Reset', after: undefined },
                 headers: { 'X-A': 1, 'x-a': 2, Gone: undefined, Accept: 'text/plain' },
             });
             """,
@@ -107,6 +146,7 @@ struct ScriptRequestTests {
         let request = try #require(functions.requests.first)
         #expect(request.retries == 3)
         #expect(request.retryOn == [404, 409])
+        #expect(request.retryHeaders == ["x-reset"])
         #expect(request.baseURLOverride == "https://b.example/v2")
         #expect(request.headers.map { "\($0.name): \($0.value)" } == ["x-a: 2", "Accept: text/plain"])
     }

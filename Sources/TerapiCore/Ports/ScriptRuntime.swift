@@ -85,6 +85,8 @@ public struct ScriptRequest: Sendable {
     /// How often to try again after a failure that allows it.
     public var retries: Int
     public var retryOn: [Int]
+    /// Headers of the answer that tell when to try again, a moment or seconds; names in lower case.
+    public var retryHeaders: [String]
     /// `false` for `uncontrolledFetch`: no base URL and no credentials of the connection.
     public var isAuthorized: Bool
 
@@ -97,6 +99,7 @@ public struct ScriptRequest: Sendable {
         body: [UInt8]? = nil,
         retries: Int = 0,
         retryOn: [Int] = [],
+        retryHeaders: [String] = [],
         isAuthorized: Bool = true
     ) {
         self.method = method
@@ -107,6 +110,7 @@ public struct ScriptRequest: Sendable {
         self.body = body
         self.retries = retries
         self.retryOn = retryOn
+        self.retryHeaders = retryHeaders
         self.isAuthorized = isAuthorized
     }
 }

@@ -15,7 +15,7 @@ struct RetryRule {
         now: Timestamp
     ) -> RequestStep {
         guard response.status >= 400 else { return .answer }
-        let told = toldWait(response, now: now)
+        let told = wait(toldBy: request.retryHeaders, of: response, now: now) ?? toldWait(response, now: now)
         if isLimited(response) { return .retry(after: told ?? guessedWait(attempt)) }
         if response.status == 401, request.isAuthorized { return .refreshCredentials }
         let isRetryable = request.retryOn.contains(response.status) || isListed(response.status)
@@ -43,9 +43,12 @@ struct RetryRule {
 
     /// What the answer itself says; the longest when it says several things.
     private func toldWait(_ response: ScriptResponse, now: Timestamp) -> Duration? {
-        let names = retry.at + retry.after + ["retry-after"]
-        let waits = names.compactMap { header($0, of: response).flatMap { Self.wait($0, now: now) } }
-        return waits.max() ?? waitInBody(response, now: now)
+        wait(toldBy: retry.at + retry.after + ["retry-after"], of: response, now: now)
+            ?? waitInBody(response, now: now)
+    }
+
+    private func wait(toldBy names: [String], of response: ScriptResponse, now: Timestamp) -> Duration? {
+        names.compactMap { header($0, of: response).flatMap { Self.wait($0, now: now) } }.max()
     }
 
     private func waitInBody(_ response: ScriptResponse, now: Timestamp) -> Duration? {

@@ -85,7 +85,11 @@
         constructor(body, headers) {
             if (body === undefined || body === null) return;
             let type;
-            if (isBytes(body)) this.#bytes = Uint8Array.from(viewOf(body));
+            const form = host.formBody(body);
+            if (form !== undefined) {
+                this.#bytes = Uint8Array.from(form.body);
+                type = form.type || undefined;
+            } else if (isBytes(body)) this.#bytes = Uint8Array.from(viewOf(body));
             else if (host.isURLSearchParams(body)) type = 'application/x-www-form-urlencoded;charset=UTF-8';
             else type = 'text/plain;charset=UTF-8';
             this.#bytes ??= new TextEncoder().encode(String(body));
@@ -117,6 +121,10 @@
 
         async arrayBuffer() {
             return this.#take().slice().buffer;
+        }
+
+        async blob() {
+            return host.blobOf(this.#take(), this.headers.get('content-type') ?? '');
         }
 
         async bytes() {

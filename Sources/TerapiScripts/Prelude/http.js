@@ -68,6 +68,14 @@
             declare(/^\s*[[{]/.test(data) ? 'application/json' : formType);
             return data;
         }
+        const form = host.formBody(data);
+        if (form !== undefined) {
+            // A form's own type names the boundary, which the script cannot know.
+            if (form.type.startsWith('multipart/') && type !== undefined) {
+                headers.splice(headers.findIndex(([name]) => name.toLowerCase() === 'content-type'), 1, ['content-type', form.type]);
+            } else declare(form.type || 'application/octet-stream');
+            return form.body;
+        }
         if (type?.startsWith(formType) && isPlace(data)) return new URLSearchParams(formPairs(data)).toString();
         declare('application/json');
         return JSON.stringify(data);
@@ -103,6 +111,7 @@
             hasBody: body !== undefined,
             retries: Math.trunc(Number(config.retries)) || 0,
             retryOn: config.retryOn === undefined || config.retryOn === null ? [] : [config.retryOn].flat().map(Number),
+            retryHeaders: config.retryHeader ? [config.retryHeader.at, config.retryHeader.after] : undefined,
             isAuthorized: true,
         };
         const form = forms[config.responseType] ?? 0;

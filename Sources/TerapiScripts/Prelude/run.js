@@ -66,6 +66,7 @@
 
     // Known better as soon as a script has one in its hands.
     host.isURLSearchParams = () => false;
+    host.formBody = () => undefined;
 
     const promised = new Map();
     let isRunning = false;

@@ -211,4 +211,21 @@ dates.push(
     "Intl.DateTimeFormat().resolvedOptions().timeZone", "new Intl.DateTimeFormat('en-CA') instanceof Intl.DateTimeFormat",
 );
 
-export const cases = { Buffer: buffers, text: texts, URL: locations, URLSearchParams: parameters, crypto: digests, web, Date: dates };
+// A body with the boundary, which is random, as "B".
+const sent = (code) => `const f = new FormData(); ${code}; const r = new Response(f); const t = await r.text(); const [type, b] = r.headers.get("content-type").split("; boundary="); return [type, t.replaceAll(b, "B").trimEnd()]`;
+
+const forms = [
+    'const b = new Blob(["a", Buffer.from("b"), new Blob(["ü"])], { type: "Text/Plain" }); return [b.size, b.type, await b.text()]', 'new Blob().size', 'new Blob("ab")', 'new Blob([1, null]).text()', 'new Blob(["a"], { type: "ä" }).type',
+    '[...new Uint8Array(await new Blob([new Uint16Array([1, 2])]).arrayBuffer())]', 'await new Blob(["abcdef"]).slice(1, -2, "x/y").text()', 'new Blob(["abcdef"]).slice(1, 3, "X/y").type', 'await new Blob(["abc"]).slice(5).text()', 'new Blob(["abc"]).slice(2, 1).size',
+    'await new Blob(["abc"]).slice(-2).text()', 'Object.prototype.toString.call(new Blob())',
+    'const f = new File(["a"], "n.txt", { type: "a/b", lastModified: 5 }); return [f.name, f.lastModified, f.size, f.type, f instanceof Blob]', 'new File(["a"])', 'typeof new File([], "n").lastModified', 'Object.prototype.toString.call(new File([], "n"))',
+    'const f = new FormData(); f.append("a", 1); f.append("a", null); f.append("b", "x"); return [[...f], f.get("a"), f.getAll("a"), f.has("b"), f.get("c")]', 'const f = new FormData(); f.append("a", 1); f.append("b", 2); f.append("a", 3); f.set("a", 4); f.set("c", 5); return [...f]',
+    'const f = new FormData(); f.append("a", 1); f.append("a", 2); f.delete("a"); return [f.has("a"), [...f.keys()]]', 'const f = new FormData(); f.append("a", new Blob(["x"], { type: "t/u" })); const v = f.get("a"); return [v instanceof File, v.name, v.type, await v.text()]',
+    'const f = new FormData(); f.append("a", new Blob(["x"]), "n.bin"); return f.get("a").name', 'const f = new FormData(); const v = new File(["x"], "o"); f.append("a", v); f.append("b", v, "p"); return [f.get("a").name, f.get("b").name]', 'new FormData().append("a")', 'new FormData().append("a", "b", "c")',
+    'const l = []; const f = new FormData(); f.append("a", 1); f.forEach((v, k) => l.push([k, v])); return l', 'const f = new FormData(); f.append("a", 1); return [[...f.values()], [...f.entries()]]', 'Object.prototype.toString.call(new FormData())',
+    sent('f.append("a", "b")'), sent('f.append("a", "b"); f.append("f", new Blob(["x\\ny"], { type: "Text/Plain" }), "n.txt")'), sent('f.append("f", new Blob(["x"]))'), sent('f.append("a\\nb", "c\\nd\\r\\ne\\rf")'), sent('f.append("q\\"r", new File([Buffer.from([0, 255])], "ü\\"\\n"))'), sent(''),
+    'const r = new Response(new Blob(["a"], { type: "x/y" })); return [r.headers.get("content-type"), await r.text()]', 'new Response(new Blob(["a"])).headers.get("content-type")', 'const b = await new Response("a", { headers: { "content-type": "x/y" } }).blob(); return [b.type, await b.text()]',
+    'new Request("https://a.example", { method: "POST", headers: { "content-type": "own" }, body: new FormData() }).headers.get("content-type")',
+];
+
+export const cases = { Buffer: buffers, text: texts, URL: locations, URLSearchParams: parameters, crypto: digests, web, Date: dates, forms };
