@@ -119,6 +119,7 @@ extension API {
             Route(.get, "/environment", .key(.readSettings), environment.current),
             Route(.patch, "/environment", .key(.updateSettings), environment.update),
             Route(.get, "/environment/webhook-signing-key", .key(.readSettings), environment.signingKey),
+            Route(.get, "/environment-variables", .key(.readVariables), environment.variables),
             Route(
                 .post, "/environment/webhook-signing-key/rotate", .key(.rotateWebhookSigningKey),
                 environment.rotateSigningKey
@@ -142,6 +143,8 @@ extension API {
             Route(.post, "/admin/api-keys", .anyone, query: true, admin.createKey),
             Route(.delete, "/admin/api-keys/:keyId", .anyone, query: true, admin.deleteKey),
             Route(.post, "/admin/signing-key/rotate", .anyone, query: true, admin.rotateSigningKey),
+            Route(.get, "/admin/variables", .anyone, query: true, admin.variables),
+            Route(.patch, "/admin/variables", .anyone, query: true, admin.changeVariables),
         ]
     }
 }

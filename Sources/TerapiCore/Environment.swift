@@ -44,6 +44,17 @@ public struct EnvironmentSettings: Sendable, Equatable {
     public init() {}
 }
 
+/// A value that the team gives to the scripts of an environment.
+public struct EnvironmentVariable: Sendable, Equatable {
+    public var name: String
+    public var value: Secret
+
+    public init(name: String, value: Secret) {
+        self.name = name
+        self.value = value
+    }
+}
+
 /// A secret with which webhooks are signed: `whsec_` and base64.
 public struct WebhookSigningKey: Sendable, Equatable {
     public var id: Int64

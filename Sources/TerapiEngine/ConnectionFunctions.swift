@@ -74,7 +74,7 @@ final class ConnectionFunctions: Sendable {
         case "getConnection": try await connectionForScript(arguments)
         case "getToken": try await token()
         case "getIntegration": integrationForScript
-        case "getEnvironmentVariables": []
+        case "getEnvironmentVariables": try await variables()
         case "getFlowAttributes": [:]
         case "getWebhookURL": try await webhookURL()
         case "log": writeLog(arguments)
@@ -182,6 +182,14 @@ final class ConnectionFunctions: Sendable {
             "display_name": .string(run.integration.displayName),
             "custom": .object(run.integration.custom),
         ]
+    }
+
+    private func variables() async throws -> JSONValue {
+        let variables = try await services.settings.variables(in: scope)
+        run.log.hide(variables.map(\.value))
+        return .array(
+            variables.map { ["name": .string($0.name), "value": .string($0.value.reveal())] }
+        )
     }
 
     private func webhookURL() async throws -> JSONValue {

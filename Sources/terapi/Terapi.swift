@@ -9,7 +9,7 @@ struct Terapi: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Serve.self, Compile.self, Dryrun.self, Deploy.self, Rollback.self, Deployments.self,
-            Demo.self, Sandbox.self, Logs.self, Keys.self, Config.self,
+            Demo.self, Sandbox.self, Logs.self, Keys.self, Variables.self, Config.self,
         ]
     )
 

@@ -44,6 +44,20 @@ struct AdminTests {
         #expect(after.status == 401)
     }
 
+    @Test func `sets, lists and unsets variables`() async throws {
+        let world = World()
+        let uri = "/admin/variables?environment=dev"
+
+        let changed = try await send(world, .patch, uri, #"{"variables":{"KEY":"k","REGION":null}}"#)
+        let listed = try await send(world, .get, uri)
+        let refused = try await send(world, .patch, uri, #"{"variables":{"no name":"k"}}"#)
+
+        #expect(changed.status == 200)
+        #expect(listed.json?["data"] == [["name": "KEY", "value": "k"]])
+        #expect(refused.paths == [["variables", "no name"]])
+        #expect(try await send(world, .get, "/admin/variables?environment=prod").body.contains("prod-canary"))
+    }
+
     @Test func `looks a key up once and not for each request`() async throws {
         let world = World()
 

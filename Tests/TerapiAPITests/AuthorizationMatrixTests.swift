@@ -172,6 +172,7 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
             .init(
                 method: .patch, path: "/environment", uri: "/environment", body: #"{"webhook":{"on_sync_error":false}}"#
             ),
+            .init(method: .get, path: "/environment-variables", uri: "/environment-variables"),
             .init(method: .get, path: "/environment/webhook-signing-key", uri: "/environment/webhook-signing-key"),
             .init(
                 method: .post, path: "/environment/webhook-signing-key/rotate",
@@ -321,7 +322,7 @@ struct AuthorizationMatrixTests {
     @Test func `sees the canary where it may, so that the tests above could fail`() async throws {
         let world = World()
 
-        for uri in ["/connections", "/logs/operations", "/webhook-events", "/integrations"] {
+        for uri in ["/connections", "/logs/operations", "/webhook-events", "/integrations", "/environment-variables"] {
             #expect(try await world.send(.get, uri, bearer: world.devKey).body.contains("dev-canary"))
         }
     }

@@ -6,6 +6,7 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
     struct State {
         var environments: [TerapiCore.Environment] = []
         var signingKeys: [Int64: [WebhookSigningKey]] = [:]
+        var variables: [Int64: [EnvironmentVariable]] = [:]
         var keys: [[UInt8]: APIKey] = [:]
         var integrations: [Integration] = []
         var connections: [Connection] = []
@@ -69,6 +70,20 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
             for index in state.environments.indices where state.environments[index].id == scope.environmentID {
                 state.environments[index].settings = settings
             }
+        }
+    }
+
+    func variables(in scope: EnvironmentScope) async throws -> [EnvironmentVariable] {
+        read { $0.variables[scope.environmentID] ?? [] }
+    }
+
+    func changeVariables(
+        setting variables: [EnvironmentVariable], removing names: [String], in scope: EnvironmentScope
+    ) async throws {
+        read { state in
+            let replaced = names + variables.map(\.name)
+            let kept = (state.variables[scope.environmentID] ?? []).filter { !replaced.contains($0.name) }
+            state.variables[scope.environmentID] = (kept + variables).sorted { $0.name < $1.name }
         }
     }
 

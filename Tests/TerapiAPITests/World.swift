@@ -79,6 +79,9 @@ struct World: Sendable {
                         createdAt: now
                     )
                 )
+                state.variables[scope.environmentID] = [
+                    EnvironmentVariable(name: "REGION", value: Secret("\(name)-canary"))
+                ]
                 state.signingKeys[scope.environmentID] = [
                     WebhookSigningKey(
                         id: scope.environmentID, secret: Secret("whsec_\(name)-canary"), createdAt: now, expiresAt: nil

@@ -579,3 +579,27 @@ extension EngineFixture {
         return RunFence(syncID: sync.id, runID: runID, generation: sync.runGeneration)
     }
 }
+
+    @Test
+    func `gives a script the variables of its environment, and keeps them out of the log`() async throws {
+        let fixture = try await EngineFixture()
+        let prod = try await fixture.storage.createEnvironment(
+            name: "prod", signingKey: WebhookSignature.newSecret(), now: fixture.clock.now
+        )
+        for (scope, region) in [(prod.scope, "us"), (fixture.scope, "eu")] {
+            let variables = ["REGION": region, "KEY": "canary-\(region)"].map {
+                EnvironmentVariable(name: $0.key, value: Secret($0.value))
+            }
+            try await fixture.storage.changeVariables(setting: variables, removing: [], in: scope)
+        }
+        fixture.scripts.set { run in
+            let variables = try await run.call("getEnvironmentVariables")
+            #expect(
+                variables == [["name": "KEY", "value": "canary-eu"], ["name": "REGION", "value": "eu"]])
+            try await run.call("log", "variables", ["all": variables])
+        }
+        try await fixture.engine.syncWorker.runOnce()
+        #expect(try await fixture.latestRun()?.status == .success)
+        #expect(fixture.log.text.contains("***"))
+        #expect(!fixture.log.text.contains("canary"))
+    }

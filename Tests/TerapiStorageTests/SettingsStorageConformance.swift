@@ -27,6 +27,45 @@ struct SettingsStorageConformance {
     }
 
     @Test(arguments: Engine.allCases)
+    func `keeps variables sealed to their name, and environments apart`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let storage = fixture.storage
+        let prod = try await storage.createEnvironment(
+            name: "prod", signingKey: WebhookSignature.newSecret(), now: fixture.clock.now
+        )
+        func change(_ set: [String: String], removing names: [String] = [], in scope: EnvironmentScope) async throws {
+            let variables = set.map { EnvironmentVariable(name: $0.key, value: Secret($0.value)) }
+            try await storage.changeVariables(setting: variables, removing: names, in: scope)
+        }
+        func all(_ scope: EnvironmentScope) async throws -> [String] {
+            try await storage.variables(in: scope).map { "\($0.name)=\($0.value.reveal())" }
+        }
+
+        try await change(["REGION": "eu", "KEY": "canary-1", "OLD": "canary-2"], in: fixture.scope)
+        try await change(["REGION": "us"], in: prod.scope)
+        try await change(["REGION": ""], removing: ["OLD", "UNKNOWN"], in: fixture.scope)
+
+        #expect(try await all(fixture.scope) == ["KEY=canary-1", "REGION="])
+        #expect(try await all(prod.scope) == ["REGION=us"])
+        let sealed = try await fixture.database.read { snapshot in
+            try snapshot.query("select value from environment_variable") { $0.bytes(0) }
+        }
+        #expect(sealed.count == 3)
+        for bytes in sealed { #expect(!String(decoding: bytes, as: UTF8.self).contains("canary")) }
+        // A value that is copied to another name does not open.
+        try await fixture.database.write { transaction in
+            try transaction.run(
+                """
+                update environment_variable set value = (select value from environment_variable where name = 'KEY')
+                where environment_id = $1
+                """,
+                [.integer(fixture.scope.environmentID)]
+            )
+        }
+        await #expect(throws: TerapiError.self) { try await storage.variables(in: fixture.scope) }
+    }
+
+    @Test(arguments: Engine.allCases)
     func `lets a replaced signing key go on until it expires`(engine: Engine) async throws {
         let fixture = try await StorageFixture(engine)
         let now = fixture.clock.now

@@ -64,6 +64,21 @@ struct AdminRoutes: Sendable {
         return .success
     }
 
+    func variables(_ call: Call) async throws -> Response {
+        let scope = try await scope(call)
+        return .json(["data": EnvironmentRoutes.json(of: try await settings.variables(in: scope))])
+    }
+
+    func changeVariables(_ call: Call) async throws -> Response {
+        let scope = try await scope(call)
+        var body = try await call.body()
+        let changes = body.variableChanges("variables")
+        try body.finish()
+
+        try await changes?.apply(to: settings, in: scope)
+        return .success
+    }
+
     func rotateSigningKey(_ call: Call) async throws -> Response {
         let scope = try await scope(call)
         return try await EnvironmentRoutes.rotateSigningKey(in: scope, settings: settings, now: call.now)

@@ -25,10 +25,21 @@ struct EnvironmentRoutes: Sendable {
             if let flag = reader.flag("on_async_action_completion") { changed.settings.sendsActionCompletions = flag }
         }
         if let origins = body.origins("default_origins") { changed.settings.defaultOrigins = origins }
+        let variables = body.variableChanges("variables")
         try body.finish()
 
+        try await variables?.apply(to: settings, in: call.scope)
         try await settings.updateSettings(changed.settings, in: call.scope)
         return .json(["data": changed.json])
+    }
+
+    /// What scripts get by `getEnvironmentVariables()`: a bare list, as they do.
+    func variables(_ call: Call) async throws -> Response {
+        .json(Self.json(of: try await settings.variables(in: call.scope)))
+    }
+
+    static func json(of variables: [EnvironmentVariable]) -> JSONValue {
+        .array(variables.map { ["name": .string($0.name), "value": .string($0.value.reveal())] })
     }
 
     func signingKey(_ call: Call) async throws -> Response {

@@ -9,6 +9,16 @@ public protocol SettingsStorage: Sendable {
     func environment(_ scope: EnvironmentScope) async throws -> Environment
     func updateSettings(_ settings: EnvironmentSettings, in scope: EnvironmentScope) async throws
 
+    /// In the order of their names.
+    func variables(in scope: EnvironmentScope) async throws -> [EnvironmentVariable]
+
+    /// Sets some variables and takes others away, all in one transaction.
+    func changeVariables(
+        setting variables: [EnvironmentVariable],
+        removing names: [String],
+        in scope: EnvironmentScope
+    ) async throws
+
     /// The keys that sign now: the current one first, then those replaced that have not expired.
     func signingKeys(in scope: EnvironmentScope, now: Timestamp) async throws -> [WebhookSigningKey]
 

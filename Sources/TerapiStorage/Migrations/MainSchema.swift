@@ -10,6 +10,7 @@ extension Migrator {
         Migration(name: "0005 webhooks", statements: webhooks),
         Migration(name: "0006 actions", statements: actions),
         Migration(name: "0007 deployments", statements: deployments),
+        Migration(name: "0008 variables", statements: variables),
     ])
 
     private static let settings: [SQL] = [
@@ -420,5 +421,16 @@ extension Migrator {
         "create index deployed_text_hash on deployed_text (hash)",
         "create index deployed_script_code on deployed_script (code_hash)",
         "create index deployed_script_map on deployed_script (map_hash)",
+    ]
+
+    private static let variables: [SQL] = [
+        """
+        create table environment_variable (
+            environment_id integer not null references environment on delete cascade,
+            name text not null,
+            value blob not null,
+            primary key (environment_id, name)
+        ) strict
+        """
     ]
 }

@@ -49,6 +49,9 @@ struct Dryrun: AsyncParsableCommand {
     @Option(help: "What getToken() returns.")
     var token: String?
 
+    @Option(help: "What getEnvironmentVariables() returns: an object of names and values.")
+    var variables: String?
+
     @Option(help: "The provider's own paginate block, which the script's is laid over.")
     var providerPaginate: String?
 
@@ -90,6 +93,7 @@ struct Dryrun: AsyncParsableCommand {
         facts.metadata = try read(metadata, "--metadata")
         facts.checkpoint = try read(checkpoint, "--checkpoint")
         facts.token = try read(token, "--token")
+        facts.variables = try read(variables, "--variables")
         return DryrunFunctions(client: client, facts: facts, baseURL: baseURL)
     }
 

@@ -8,6 +8,8 @@ struct DryrunFacts: Sendable {
     var metadata: JSONValue?
     var checkpoint: JSONValue?
     var token: JSONValue?
+    /// Names and values.
+    var variables: JSONValue?
 }
 
 /// The server of a script that runs dry: remembers everything and keeps nothing.
@@ -156,7 +158,7 @@ final class DryrunFunctions: ScriptFunctions {
         case "getToken": return facts.token ?? token
         case "getIntegration":
             return ["unique_key": .string(facts.integrationKey), "provider": properties["provider"] ?? .null]
-        case "getEnvironmentVariables": return []
+        case "getEnvironmentVariables": return variables
         case "getWebhookURL": return .string("\(baseURL)/webhook/\(facts.integrationKey)")
         case "getRecordsByIds": return recordsByIDs(arguments)
         case "listRecords": return ["records": .array(saved(arguments.first?.string)), "next_cursor": .null]
@@ -196,6 +198,11 @@ final class DryrunFunctions: ScriptFunctions {
     private func setMetadata(_ make: (JSONObject) -> JSONObject) -> JSONValue {
         current.withLock { state in
             state.metadata = .object(make(state.metadata?.object ?? [:]))
+    private var variables: JSONValue {
+        let members = facts.variables?.object?.members ?? []
+        return .array(members.map { ["name": .string($0.name), "value": $0.value] })
+    }
+
             state.hasNewMetadata = true
         }
         return .null
