@@ -16,7 +16,8 @@ extension API {
         )
         let providers = ProviderRoutes(providers: ports.providers)
         let integrations = IntegrationRoutes(
-            settings: ports.settings, providers: ports.providers, publicURL: configuration.publicURL
+            settings: ports.settings, providers: ports.providers, connectFlow: ports.connectFlow,
+            publicURL: configuration.publicURL
         )
         let syncs = SyncRoutes(syncs: ports.syncControl)
         let functions = Functions(
@@ -118,8 +119,8 @@ extension API {
 
             Route(.get, "/environment", .key(.readSettings), environment.current),
             Route(.patch, "/environment", .key(.updateSettings), environment.update),
-            Route(.get, "/environment/webhook-signing-key", .key(.readSettings), environment.signingKey),
             Route(.get, "/environment-variables", .key(.readVariables), environment.variables),
+            Route(.get, "/environment/webhook-signing-key", .key(.readSettings), environment.signingKey),
             Route(
                 .post, "/environment/webhook-signing-key/rotate", .key(.rotateWebhookSigningKey),
                 environment.rotateSigningKey
@@ -142,9 +143,9 @@ extension API {
             Route(.get, "/admin/api-keys", .anyone, query: true, admin.keys),
             Route(.post, "/admin/api-keys", .anyone, query: true, admin.createKey),
             Route(.delete, "/admin/api-keys/:keyId", .anyone, query: true, admin.deleteKey),
-            Route(.post, "/admin/signing-key/rotate", .anyone, query: true, admin.rotateSigningKey),
             Route(.get, "/admin/variables", .anyone, query: true, admin.variables),
             Route(.patch, "/admin/variables", .anyone, query: true, admin.changeVariables),
+            Route(.post, "/admin/signing-key/rotate", .anyone, query: true, admin.rotateSigningKey),
         ]
     }
 }

@@ -5,6 +5,8 @@ public import TerapiCore
 public struct Connector: ConnectFlow {
     /// How long an end user may take at the provider.
     static let authorizationTime = Duration.seconds(600)
+    /// How many connections of an integration go at the same time.
+    static let deletedAtOnce = 20
 
     let services: EngineServices
 
@@ -324,23 +326,24 @@ public struct Connector: ConnectFlow {
                 !services.catalog.onEvents(
                     .postConnectionCreation, integrationKey: integration.key, in: connection.scope
                 ).isEmpty
-            let syncs = services.catalog.syncs(integrationKey: integration.key, in: connection.scope)
             let stored = try await services.connections.save(
                 connection,
                 replacing: replacing,
                 credentials: credentials,
-                syncs: hasScripts ? [] : syncs,
-                now: now
-            ) { stored, isNew in
-                composer.authEvent(
-                    isNew ? .creation : .override,
-                    connection: stored,
-                    authMode: provider.authMode,
-                    environment: environment,
-                    now: now
-                )
-            }
-            if hasScripts { await enqueueScripts(of: stored, elseMaking: syncs) }
+                syncs: hasScripts ? [] : services.catalog.syncs(integrationKey: integration.key, in: connection.scope),
+                now: now,
+                event: { stored, isNew in
+                    composer.authEvent(
+                        isNew ? .creation : .override,
+                        connection: stored,
+                        authMode: provider.authMode,
+                        environment: environment,
+                        now: now
+                    )
+                },
+                scripts: { hasScripts ? Self.scripts(of: $0, now: now) : nil }
+            )
+            services.actionWakeUp.ring()
             services.syncWakeUp.ring()
             services.webhookWakeUp.ring()
             log.end(.success, "The connection was made.")
@@ -400,9 +403,9 @@ public struct Connector: ConnectFlow {
         return changed
     }
 
-    private func enqueueScripts(of connection: Connection, elseMaking syncs: [SyncDefinition]) async {
-        let now = services.clock.now
-        let run = ActionRun(
+    /// What waits in the queue for a connection that was just made.
+    private static func scripts(of connection: Connection, now: Timestamp) -> ActionRun {
+        ActionRun(
             scope: connection.scope,
             connectionID: connection.id,
             kind: .event,
@@ -410,15 +413,6 @@ public struct Connector: ConnectFlow {
             state: .waiting,
             createdAt: now
         )
-        do {
-            _ = try await services.actions.beginAction(run, key: nil, owner: services.bootID, now: now)
-            services.actionWakeUp.ring()
-        } catch {
-            services.logger.error(
-                "The scripts of a new connection could not be queued.", metadata: ["error": "\(error)"])
-            // Without them is better than never. The next start makes the syncs if this fails too.
-            try? await services.syncs.addSyncs(syncs, to: connection.id, now: now)
-        }
     }
 
     public func deleteConnection(
@@ -426,8 +420,7 @@ public struct Connector: ConnectFlow {
         integrationKey: String,
         in scope: EnvironmentScope
     ) async throws -> Bool {
-        let scripts = services.catalog.onEvents(.preConnectionDeletion, integrationKey: integrationKey, in: scope)
-        if !scripts.isEmpty {
+        if !services.catalog.onEvents(.preConnectionDeletion, integrationKey: integrationKey, in: scope).isEmpty {
             guard let integration = try await services.settings.integration(key: integrationKey, in: scope),
                 let connection = try await services.connections.connection(
                     connectionID,
@@ -435,23 +428,63 @@ public struct Connector: ConnectFlow {
                     in: scope
                 )
             else { return false }
-            for script in scripts {
-                do {
-                    _ = try await ActionRunner(services: services).run(
-                        script,
-                        connection: connection,
-                        integration: integration
-                    )
-                } catch is TerapiError {
-                    // Its operation in the logs tells of it. Who wants a connection gone gets it gone.
-                }
-            }
+            try await runDeletionScripts(of: connection, integration)
         }
         return try await services.connections.deleteConnection(
             connectionID,
             integrationKey: integrationKey,
             in: scope
         )
+    }
+
+    public func deleteIntegration(_ key: String, in scope: EnvironmentScope) async throws {
+        if !services.catalog.onEvents(.preConnectionDeletion, integrationKey: key, in: scope).isEmpty,
+            let integration = try await services.settings.integration(key: key, in: scope)
+        {
+            try await deleteConnections(of: integration)
+        }
+        try await services.settings.deleteIntegration(key: key, in: scope, now: services.clock.now)
+    }
+
+    /// Some at a time, each gone as soon as its scripts have run: whoever is cut off here can ask again and goes on.
+    private func deleteConnections(of integration: Integration) async throws {
+        while true {
+            let some = try await services.connections.connections(
+                ConnectionFilter(integrationKeys: [integration.key], limit: Self.deletedAtOnce),
+                in: integration.scope
+            )
+            guard !some.isEmpty else { return }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for connection in some {
+                    group.addTask {
+                        try await runDeletionScripts(of: connection, integration)
+                        _ = try await services.connections.deleteConnection(
+                            connection.connectionID,
+                            integrationKey: integration.key,
+                            in: integration.scope
+                        )
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    private func runDeletionScripts(of connection: Connection, _ integration: Integration) async throws {
+        let scripts = services.catalog.onEvents(
+            .preConnectionDeletion, integrationKey: integration.key, in: integration.scope
+        )
+        for script in scripts {
+            do {
+                _ = try await ActionRunner(services: services).run(
+                    script,
+                    connection: connection,
+                    integration: integration
+                )
+            } catch is TerapiError {
+                // Its operation in the logs tells of it. Who wants a connection gone gets it gone.
+            }
+        }
     }
 
     // MARK: Checks

@@ -27,19 +27,14 @@ extension SQLStorage: ActionStorage {
                 }
                 if let known { try transaction.run("delete from action_run where id = $1", [.text(known.run.id)]) }
             }
-            try transaction.run(
-                """
-                insert into action_run (id, environment_id, connection_id, kind, name, state, input, attempts,
-                    max_retries, next_attempt_at, owner, idempotency_key, request_hash, created_at)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-                """,
-                [
-                    .text(run.id), SQLValue(run.scope), .integer(run.connectionID), SQLValue(run.kind),
-                    .text(run.name), SQLValue(run.state), SQLValue(input), SQLValue(run.attempts),
-                    SQLValue(run.maxRetries), SQLValue(run.state == .waiting ? now : nil),
-                    SQLValue(run.state == .running ? owner : nil), SQLValue(keyHash), SQLValue(hash),
-                    SQLValue(run.createdAt),
-                ]
+            try Self.insert(
+                run,
+                input: input,
+                keyHash: keyHash,
+                requestHash: hash,
+                owner: owner,
+                now: now,
+                in: transaction
             )
             return .begun
         }
@@ -250,6 +245,35 @@ extension SQLStorage {
         let scope = EnvironmentScope(environmentID: row.integer(1))
         return ActionRun(
             id: id,
+    /// Keeps a run: one that waits is due at once.
+    /// - Parameters:
+    ///   - input: sealed.
+    ///   - owner: of a run that is at work from the beginning.
+    static func insert(
+        _ run: ActionRun,
+        input: [UInt8]? = nil,
+        keyHash: [UInt8]? = nil,
+        requestHash: [UInt8]? = nil,
+        owner: String? = nil,
+        now: Timestamp,
+        in transaction: any Transaction
+    ) throws {
+        try transaction.run(
+            """
+            insert into action_run (id, environment_id, connection_id, kind, name, state, input, attempts,
+                max_retries, has_sent, next_attempt_at, owner, idempotency_key, request_hash, created_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+            """,
+            [
+                .text(run.id), SQLValue(run.scope), .integer(run.connectionID), SQLValue(run.kind),
+                .text(run.name), SQLValue(run.state), SQLValue(input), SQLValue(run.attempts),
+                SQLValue(run.maxRetries), SQLValue(run.hasSent), SQLValue(run.state == .waiting ? now : nil),
+                SQLValue(run.state == .running ? owner : nil), SQLValue(keyHash), SQLValue(requestHash),
+                SQLValue(run.createdAt),
+            ]
+        )
+    }
+
             scope: scope,
             connectionID: row.integer(2),
             kind: try row.value(3),

@@ -7,7 +7,8 @@ extension SQLStorage: ConnectionStorage {
         credentials: Credentials,
         syncs: [SyncDefinition],
         now: Timestamp,
-        event: @escaping @Sendable (_ stored: Connection, _ isNew: Bool) -> WebhookEvent?
+        event: @escaping @Sendable (_ stored: Connection, _ isNew: Bool) -> WebhookEvent?,
+        scripts: @escaping @Sendable (_ stored: Connection) -> ActionRun?
     ) async throws -> Connection {
         try await database.write { [box] transaction in
             let known = try transaction.first(
@@ -46,6 +47,7 @@ extension SQLStorage: ConnectionStorage {
                 throw TerapiError(.serverError, "A connection is gone in the transaction that stored it.")
             }
             if let event = event(stored, known == nil) { try Self.insert(event, in: transaction) }
+            if let run = scripts(stored) { try Self.insert(run, now: now, in: transaction) }
             return stored
         }
     }

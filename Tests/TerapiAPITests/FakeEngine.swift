@@ -18,6 +18,7 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
         var actionFailure: TerapiError?
         var actionResult: ActionResult = .pending
         var deleted: [String] = []
+        var deletedIntegrations: [String] = []
         var deployed: [DeployRequest] = []
         var rollbacks: [Int64?] = []
         var removed: [ScriptID] = []
@@ -107,6 +108,10 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
             raw: ["access_token": "access-canary", "refresh_token": "refresh-canary"]
         )
         return (.oauth2(tokens), 1)
+    }
+
+    func deleteIntegration(_ key: String, in scope: EnvironmentScope) async throws {
+        state.withLock { $0.deletedIntegrations.append(key) }
     }
 
     func deleteConnection(

@@ -168,7 +168,8 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
     func save(
         _ connection: Connection, replacing: ReplaceableConnection, credentials: Credentials, syncs: [SyncDefinition],
         now: Timestamp,
-        event: @escaping @Sendable (Connection, Bool) -> WebhookEvent?
+        event: @escaping @Sendable (Connection, Bool) -> WebhookEvent?,
+        scripts: @escaping @Sendable (Connection) -> ActionRun?
     ) async throws -> Connection {
         read { state in
             var connection = connection

@@ -483,8 +483,24 @@ struct RouteScenarioTests {
             ]
         ),
         Scenario(
-            name: "shows the environment without its keys", method: .get, uri: "/environment", status: 200,
-            contains: [#""name":"dev""#], excludes: ["whsec_"]
+            name: "shows the environment without its keys and variables", method: .get, uri: "/environment",
+            status: 200, contains: [#""name":"dev""#], excludes: ["whsec_", "REGION"]
+        ),
+        Scenario(
+            name: "shows the variables as scripts get them", method: .get, uri: "/environment-variables", status: 200,
+            contains: [#"[{"name":"REGION","value":"dev-canary"}]"#], excludes: ["prod"]
+        ),
+        Scenario(
+            name: "refuses variables that are none", method: .patch, uri: "/environment",
+            body: #"{"variables":{"1A":"x","a-b":"x","":"x","ö":"x","B":1,"C":"","D":null,"_e9":"x"}}"#, status: 400,
+            paths: [
+                ["variables", "1A"], ["variables", "a-b"], ["variables", ""], ["variables", "ö"], ["variables", "B"],
+            ]
+        ),
+        Scenario(
+            name: "refuses a value that is too long", method: .patch, uri: "/environment",
+            body: #"{"variables":{"A":""# + String(repeating: "x", count: 16_385) + #""}}"#, status: 400,
+            paths: [["variables", "A"]]
         ),
         Scenario(
             name: "shows the signing key", method: .get, uri: "/environment/webhook-signing-key", status: 200,
@@ -509,6 +525,39 @@ struct RouteScenarioTests {
     ])
     func `answers everything else`(scenario: Scenario) async throws {
         try await check(scenario)
+    }
+
+    @Test func `sets and unsets variables`() async throws {
+        let world = World()
+        func change(_ variables: String) async throws -> Int {
+            try await world.send(.patch, "/environment", bearer: world.devKey, body: "{\"variables\":\(variables)}")
+                .status
+        }
+        let most = (1...256).map { #""V\#($0)":"x""# }.joined(separator: ",")
+
+        #expect(try await change(#"{"KEY":"a=b","REGION":null,"NOT_THERE":null}"#) == 200)
+        let shown = try await world.send(.get, "/environment-variables", bearer: world.devKey)
+        let tooMany = try await change("{\(most)}")
+        let enough = try await change("{\(most),\"KEY\":null}")
+
+        #expect(shown.body == #"[{"name":"KEY","value":"a=b"}]"#)
+        #expect(tooMany == 400)
+        #expect(enough == 200)
+        let theirs = try await world.send(.get, "/environment-variables", bearer: world.prodKey)
+        #expect(theirs.body == #"[{"name":"REGION","value":"prod-canary"}]"#)
+    }
+
+    @Test func `lets the scripts of its connections have their say before an integration goes`() async throws {
+        let world = World()
+
+        let answer = try await world.send(.delete, "/integrations/zendesk", bearer: world.devKey)
+
+        #expect(answer.status == 200)
+        // What deletes it is the flow that runs them.
+        #expect(world.engine.state.withLock { $0.deletedIntegrations } == ["zendesk"])
+        let unknown = try await world.send(.delete, "/integrations/theirs", bearer: world.devKey)
+        #expect(unknown.status == 404)
+        #expect(world.engine.state.withLock { $0.deletedIntegrations.count } == 1)
     }
 
     @Test func `rotates the signing key to a new one`() async throws {

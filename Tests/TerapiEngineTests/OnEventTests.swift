@@ -1,3 +1,4 @@
+import Synchronization
 import TerapiCore
 import TerapiStorage
 import Testing
@@ -105,6 +106,42 @@ struct OnEventTests {
         #expect(begun.count == 3)
     }
 
+    /// The process ends as soon as the connection is stored: nothing after that may be needed.
+    @Test
+    func `loses no script of a connection whose process ends right after it was stored`() async throws {
+        let fixture = try await fixture(.postConnectionCreation)
+        fixture.scripts.set("desk/hook") { try await $0.call("updateMetadata", ["account": "a-1"]) }
+
+        let connection = try await fixture.connectAndCrash {
+            try await connect(fixture)
+        }
+        let next = try fixture.restarted()
+        try await next.prepare()
+        // As at every start: what a definition asks for that connections lack.
+        try await fixture.storage.settleSyncs(
+            [try EngineFixture.definition()], in: fixture.scope, now: fixture.clock.now
+        )
+        // The first sync waits for what the script finds out.
+        #expect(try await fixture.storage.syncs(connectionID: connection.id).isEmpty)
+        #expect(try await next.actionWorker.runOnce() == 1)
+
+        #expect(try await stored(fixture)?.metadata == ["account": "a-1"])
+        #expect(try await fixture.storage.syncs(connectionID: connection.id).count == 1)
+        // The control: what is queued by a write of its own is lost in such a crash.
+        let run = ActionRun(
+            scope: fixture.scope, connectionID: connection.id, kind: .event, name: "post-connection-creation",
+            state: .waiting, createdAt: fixture.clock.now
+        )
+        _ = try await fixture.connectAndCrash {
+            let carol = try await connect(fixture, "carol")
+            _ = try? await fixture.storage.beginAction(run, key: nil, owner: "boot", now: fixture.clock.now)
+            return carol
+        }
+        let waiting = try await fixture.storage.claimActions(
+            limit: 9, busy: [:], owner: "boot", now: fixture.clock.now)
+        #expect(waiting.count == 1 && waiting.first?.id != run.id)
+    }
+
     // MARK: validate-connection
 
     @Test
@@ -173,5 +210,56 @@ struct OnEventTests {
         #expect(fixture.scripts.begun.count == 1)
         #expect(try await stored(fixture, "alice") == nil)
         #expect(fixture.log.operations(.preConnectionDeletion).map(\.state) == [.failed])
+    }
+
+    @Test
+    func `runs the script for every connection of an integration that goes`() async throws {
+        let fixture = try await fixture(.preConnectionDeletion)
+        let count = Connector.deletedAtOnce * 2 + 1
+        for number in 1...count { _ = try await connect(fixture, "c-\(number)") }
+        let seen = Mutex<Set<String>>([])
+        fixture.scripts.set("desk/hook") { run in
+            let id = run.invocation.properties["connectionId"]?.string ?? ""
+            #expect(try await stored(fixture, id) != nil)
+            seen.withLock { _ = $0.insert(id) }
+            if id == "c-1" { throw ScriptRun.actionError(["message": "no"]) }
+        }
+
+        try await fixture.engine.connector.deleteIntegration("desk", in: fixture.scope)
+
+        #expect(seen.withLock { $0 } == Set((1...count).map { "c-\($0)" } + ["alice"]))
+        #expect(fixture.scripts.begun.count == count + 1)
+        #expect(try await fixture.storage.integration(key: "desk", in: fixture.scope) == nil)
+    }
+
+    @Test
+    func `goes on with the deletion of an integration where it was cut off`() async throws {
+        let fixture = try await fixture(.preConnectionDeletion)
+        _ = try await connect(fixture, "bob")
+        let begun = Counter()
+        fixture.scripts.set("desk/hook") { run in
+            begun.increment()
+            let isFirst = run.invocation.properties["connectionId"] == "bob" && begun.count <= 2
+            if isFirst { try await fixture.clock.sleep(until: fixture.clock.now + .seconds(1_000_000)) }
+        }
+        let connector = fixture.engine.connector
+        let first = Task { try await connector.deleteIntegration("desk", in: fixture.scope) }
+        try await begun.reached(2)
+        first.cancel()
+        await #expect(throws: (any Error).self) { try await first.value }
+        #expect(try await fixture.storage.integration(key: "desk", in: fixture.scope) != nil)
+        #expect(try await stored(fixture) != nil)
+
+        try await connector.deleteIntegration("desk", in: fixture.scope)
+        #expect(try await fixture.storage.integration(key: "desk", in: fixture.scope) == nil)
+    }
+}
+
+extension EngineFixture {
+    /// The database is gone after the first write that brings a connection.
+    fileprivate func connectAndCrash(_ connect: () async throws -> Connection) async throws -> Connection {
+        database.failAfterNextWrite()
+        defer { database.isDown = false }
+        return try await connect()
     }
 }

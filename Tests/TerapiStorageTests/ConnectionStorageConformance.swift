@@ -48,7 +48,8 @@ struct ConnectionStorageConformance {
             now: now,
             event: { stored, isNew in
                 Self.event(stored.scope, "\(stored.id) \(isNew)", at: now)
-            }
+            },
+            scripts: { _ in nil }
         )
 
         #expect(stored.id == fixture.connection.id)
@@ -290,6 +291,35 @@ struct ConnectionStorageConformance {
             #expect(try await fixture.storage.connectionsExpiring(before: now + .seconds(200), limit: 9) == expected)
             #expect(try await fixture.storage.connectionsExpiring(before: now + .seconds(50), limit: 9) == [])
         }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `keeps a connection and the run of its scripts together or not at all`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let now = fixture.clock.now
+        func connect(_ name: String) async throws -> Connection {
+            try await fixture.storage.save(
+                Connection(
+                    scope: fixture.scope, integrationID: fixture.integration.id, connectionID: name,
+                    integrationKey: "desk", provider: "zendesk", createdAt: now, updatedAt: now
+                ),
+                replacing: .any,
+                credentials: Self.oauth("new"),
+                syncs: [],
+                now: now,
+                event: { _, _ in nil },
+                scripts: { StorageFixture.scripts(of: $0, id: "only-one", now: now) }
+            )
+        }
+
+        let bob = try await connect("bob")
+        // The database refuses a second run of the same id, and with it what it belongs to.
+        await #expect(throws: (any Error).self) { try await connect("carol") }
+
+        let waiting = try await fixture.storage.claimActions(limit: 9, busy: [:], owner: "boot", now: now)
+        #expect(waiting.map(\.connectionID) == [bob.id])
+        #expect(waiting.first?.kind == .event && waiting.first?.input == nil)
+        #expect(try await fixture.storage.connection("carol", integrationKey: "desk", in: fixture.scope) == nil)
     }
 
     @Test(arguments: Engine.allCases)

@@ -112,7 +112,8 @@ struct StorageFixture {
         through integration: Integration,
         storage: SQLStorage,
         now: Timestamp,
-        syncs: [SyncDefinition] = [definition]
+        syncs: [SyncDefinition] = [definition],
+        scripts hasScripts: Bool = false
     ) async throws -> Connection {
         try await storage.save(
             Connection(
@@ -128,7 +129,15 @@ struct StorageFixture {
             credentials: .apiKey(Secret("key of \(connectionID)")),
             syncs: syncs,
             now: now,
-            event: { _, _ in nil }
+            event: { _, _ in nil },
+            scripts: { stored in hasScripts ? scripts(of: stored, now: now) : nil }
+        )
+    }
+
+    static func scripts(of connection: Connection, id: String = randomUUID(), now: Timestamp) -> ActionRun {
+        ActionRun(
+            id: id, scope: connection.scope, connectionID: connection.id, kind: .event,
+            name: "post-connection-creation", state: .waiting, createdAt: now
         )
     }
 

@@ -5,6 +5,7 @@ import TerapiCore
 struct IntegrationRoutes: Sendable {
     let settings: any SettingsStorage
     let providers: any ProviderAPI
+    let connectFlow: any ConnectFlow
     let publicURL: String
 
     private enum Part: String, CaseIterable {
@@ -102,7 +103,7 @@ struct IntegrationRoutes: Sendable {
     func delete(_ call: Call) async throws -> Response {
         let key = try call.parameter("uniqueKey", .integrationKey)
         _ = try await integration(key, in: call.scope)
-        try await settings.deleteIntegration(key: key, in: call.scope, now: call.now)
+        try await connectFlow.deleteIntegration(key, in: call.scope)
         return .success
     }
 

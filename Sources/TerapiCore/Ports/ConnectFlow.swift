@@ -30,6 +30,9 @@ public protocol ConnectFlow: Sendable {
         integrationKey: String,
         in scope: EnvironmentScope
     ) async throws -> Bool
+
+    /// Deletes an integration with its connections, each after the integration's scripts for that have run.
+    func deleteIntegration(_ key: String, in scope: EnvironmentScope) async throws
 }
 
 public struct ConnectStart: Sendable {

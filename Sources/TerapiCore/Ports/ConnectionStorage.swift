@@ -2,12 +2,14 @@
 public protocol ConnectionStorage: Sendable {
     /// Makes a connection, or gives an existing one new credentials: its row, records and syncs stay.
     ///
-    /// One transaction writes the connection, a new generation of credentials, its syncs and the webhook event.
+    /// One transaction writes the connection, a new generation of credentials, its syncs, the webhook event and the run
+    /// of its scripts.
     /// - Parameters:
     ///   - connection: `id` is ignored; the pair (integration, `connectionID`) decides whether it exists.
     ///   - replacing: whose connection may be given new credentials; asked in the same transaction.
     ///   - syncs: those of its integration. Missing ones are made, due at once when they start automatically.
     ///   - event: what to tell, made from the stored connection and whether it is new; `nil` for nothing.
+    ///   - scripts: what waits in the queue of actions from now on, without an input; `nil` for nothing.
     /// - Throws: ``TerapiError/connectionIDTaken`` when the connection exists and is another's.
     func save(
         _ connection: Connection,
@@ -15,7 +17,8 @@ public protocol ConnectionStorage: Sendable {
         credentials: Credentials,
         syncs: [SyncDefinition],
         now: Timestamp,
-        event: @escaping @Sendable (_ stored: Connection, _ isNew: Bool) -> WebhookEvent?
+        event: @escaping @Sendable (_ stored: Connection, _ isNew: Bool) -> WebhookEvent?,
+        scripts: @escaping @Sendable (_ stored: Connection) -> ActionRun?
     ) async throws -> Connection
 
     func connection(

@@ -188,7 +188,8 @@ struct EngineFixture {
             ),
             syncs: syncs,
             now: now,
-            event: { _, _ in nil }
+            event: { _, _ in nil },
+            scripts: { _ in nil }
         )
     }
 

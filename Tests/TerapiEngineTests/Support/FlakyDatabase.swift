@@ -6,6 +6,7 @@ import TerapiStorage
 final class FlakyDatabase: Database {
     private let database: any Database
     private let refuses = Mutex(false)
+    private let isLastWrite = Mutex(false)
 
     /// Writes that were refused.
     let refused = Counter()
@@ -19,12 +20,22 @@ final class FlakyDatabase: Database {
         set { refuses.withLock { $0 = newValue } }
     }
 
+    /// Goes down when it has done one more write.
+    func failAfterNextWrite() {
+        isLastWrite.withLock { $0 = true }
+    }
+
     @discardableResult
     func write<T: Sendable>(_ body: @escaping @Sendable (any Transaction) throws -> T) async throws -> T {
         guard !isDown else {
             refused.increment()
             throw TerapiError(.storageUnavailable, "The disk is full.")
         }
+        let isLast = isLastWrite.withLock { isLast in
+            defer { isLast = false }
+            return isLast
+        }
+        if isLast { isDown = true }
         return try await database.write(body)
     }
 
