@@ -1,7 +1,7 @@
 /// A run of an action, or of an event's scripts, that is kept: it outlives the request that asked for it.
 public struct ActionRun: Sendable, Equatable {
     public enum Kind: String, Sendable {
-        /// An action whose caller waits; kept because of its idempotency key.
+        /// An action whose caller waits; kept because of its idempotency key, or because it has sent something.
         case awaited
         /// An action in the queue.
         case queued

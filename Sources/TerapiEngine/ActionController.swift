@@ -17,11 +17,6 @@ public struct ActionController: ActionControl {
     public func run(_ request: ActionRequest) async throws -> [UInt8] {
         let runner = ActionRunner(services: services)
         let call = try await runner.prepare(request)
-        guard let key = request.idempotencyKey else {
-            return try await admission.admit(request.scope.environmentID) {
-                try await runner.run(call, effects: RunEffects())
-            }
-        }
         let run = ActionRun(
             scope: request.scope,
             connectionID: call.connection.id,
@@ -30,6 +25,14 @@ public struct ActionController: ActionControl {
             state: .running,
             createdAt: services.clock.now
         )
+        guard let key = request.idempotencyKey else {
+            let effects = services.effects(ofUnkept: run)
+            return try await forgetting(run, effects) {
+                try await admission.admit(request.scope.environmentID) {
+                    try await runner.run(call, id: run.id, effects: effects)
+                }
+            }
+        }
         if let known = try await begin(run, key, request) {
             switch known.result {
             case .success(let output): return output
@@ -113,6 +116,31 @@ public struct ActionController: ActionControl {
         // A run that was cut off stays as it is: the next start settles it.
     }
 
+    /// Forgets at its end a run that was kept only because it sent something.
+    private func forgetting(_ run: ActionRun, _ effects: RunEffects, _ body: () async throws -> [UInt8]) async throws
+        -> [UInt8]
+    {
+        do {
+            let output = try await body()
+            await forget(run, effects)
+            return output
+        } catch let error as TerapiError {
+            await forget(run, effects)
+            throw error
+        }
+        // A run that was cut off stays as it is: the next start settles it.
+    }
+
+    private func forget(_ run: ActionRun, _ effects: RunEffects) async {
+        guard effects.hasSent else { return }
+        do {
+            try await services.actions.forgetAction(run.id)
+        } catch {
+            // The next start of the server takes it for one that was cut off.
+            services.logger.error("An action could not be forgotten.", metadata: ["error": "\(error)"])
+        }
+    }
+
     private func keep(_ run: ActionRun, _ state: ActionRun.State, _ answer: [UInt8]) async {
         do {
             try await services.actions.endAction(run.id, state, answer: answer, event: nil, now: services.clock.now)
@@ -127,6 +155,11 @@ extension EngineServices {
     /// Puts on the disk that a kept run is about to send something.
     func effects(of run: ActionRun) -> RunEffects {
         RunEffects { [actions] in try await actions.noteActionSends(run.id) }
+    }
+
+    /// Puts a run on the disk when it is about to send something, so that the next start knows how to call its end.
+    func effects(ofUnkept run: ActionRun) -> RunEffects {
+        RunEffects { [actions, bootID] in try await actions.keepSendingAction(run, owner: bootID) }
     }
 }
 

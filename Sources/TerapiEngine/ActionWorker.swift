@@ -41,6 +41,7 @@ public struct ActionWorker: Service {
             }
         }
         try await services.actions.removeExpiredActions(now: services.clock.now)
+                if run.kind != .event { operation(of: run, connection).wait() }
     }
 
     /// Runs what is due now, to its end.

@@ -71,6 +71,13 @@ final class OperationLog: Sendable {
         )
     }
 
+    /// Shows the operation as one that goes on later.
+    func wait() {
+        var waiting = operation
+        waiting.state = .waiting
+        sink.record(waiting)
+    }
+
     func end(_ state: LogOperation.State, _ message: String? = nil) {
         if let message { write(state == .success ? .info : .error, message) }
         var ended = operation

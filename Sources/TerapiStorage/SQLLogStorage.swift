@@ -55,6 +55,26 @@ public final class SQLLogStorage: LogStorage {
         }
     }
 
+    public func endInterrupted(now: Timestamp) async throws {
+        try await database.write { transaction in
+            try transaction.run(
+                """
+                insert into log_message (operation_id, level, is_from_script, message, meta, created_at)
+                select id, 'error', 0, 'The server ended before this came to its end.', '{}', $1
+                from log_operation where state = 'running' and kind <> 'sync:run'
+                """,
+                [SQLValue(now)]
+            )
+            try transaction.run(
+                """
+                update log_operation set state = 'failed', ended_at = $1
+                where state = 'running' and kind <> 'sync:run'
+                """,
+                [SQLValue(now)]
+            )
+        }
+    }
+
     public func operations(_ filter: LogFilter, in scope: EnvironmentScope) async throws -> [LogOperation] {
         try await database.read { snapshot in
             var found: [LogOperation] = []

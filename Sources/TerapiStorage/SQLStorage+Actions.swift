@@ -118,6 +118,24 @@ extension SQLStorage: ActionStorage {
         }
     }
 
+    public func keepSendingAction(_ run: ActionRun, owner: String) async throws {
+        try await database.write { transaction in
+            if try transaction.exists("select 1 from action_run where id = $1", [.text(run.id)]) { return }
+            guard try transaction.exists("select 1 from connection where id = $1", [.integer(run.connectionID)]) else {
+                throw TerapiError(.staleRun, "The connection was deleted.")
+            }
+            var run = run
+            run.hasSent = true
+            try Self.insert(run, owner: owner, now: run.createdAt, in: transaction)
+        }
+    }
+
+    public func forgetAction(_ id: String) async throws {
+        try await database.write { transaction in
+            try transaction.run("delete from action_run where id = $1", [.text(id)])
+        }
+    }
+
     public func endAction(
         _ id: String,
         _ state: ActionRun.State,

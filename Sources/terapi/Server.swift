@@ -98,6 +98,9 @@ struct Server: Sendable {
             maxRuns: settings.maxSyncRuns
         )
         try await engine.prepare()
+        // Behind what the engine has settled: this is about the rest.
+        await log.runOnce()
+        try await logStorage.endInterrupted(now: clock.now)
         let watcher = integrations.map { folder in
             IntegrationsWatcher(folder, seen: traces, host: scripts, clock: clock, logger: logger) { definitions in
                 try await engine.deployments.replaceFolder(with: definitions)

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import subprocess
 import textwrap
 import threading
 import uuid
@@ -9,7 +10,7 @@ import uuid
 import pytest
 
 import definitions
-from server import Terapi, eventually
+from server import BINARY, Terapi, eventually
 
 HEADERS = {"Provider-Config-Key": "desk", "Connection-Id": "alice"}
 
@@ -96,6 +97,17 @@ def terapi(tmp_path, provider, definitions_folder):
         module.exports = createAction({
             description: 'Reads the plan',
             exec: async (terapi) => (await terapi.get({ endpoint: '/plan' })).data,
+        });
+        """)
+    script(definitions_folder, "actions/region.js", """
+        const { createAction } = require('terapi');
+        module.exports = createAction({
+            description: 'Reads the variables',
+            exec: async (terapi) => {
+                const variables = await terapi.getEnvironmentVariables();
+                await terapi.log('variables', { variables });
+                return variables;
+            },
         });
         """)
     script(definitions_folder, "on-events/welcome.js", """
@@ -260,6 +272,71 @@ def test_nothing_is_done_twice_when_the_server_dies(connected, terapi, provider)
     assert sorted(ticket["title"] for ticket in provider.tickets) == ["half", "keyed"]
 
 
+def test_what_a_dead_server_left_running_is_ended_in_the_logs(connected, terapi, provider):
+    provider.gate.clear()
+    for name, input in [("create-ticket", {"title": "lost"}), ("plan", None)]:
+        threading.Thread(
+            target=lambda name=name, input=input: pytest.raises(Exception, trigger, connected, name, input), daemon=True
+        ).start()
+
+    def operations():
+        return connected.ok("GET", "/logs/operations", params={"type": "action:run"})["data"]
+
+    eventually(lambda: provider.tickets, what="the ticket at the provider")
+    eventually(lambda: [one["state"] for one in operations()] == ["running"] * 2, what="both operations in the logs")
+
+    terapi.kill()
+    provider.gate.set()
+    terapi.start()
+
+    ended = {one["message"]: one for one in operations()}
+    assert {one["state"] for one in ended.values()} == {"failed"}
+    reasons = {
+        name: [line["message"] for line in connected.ok("GET", f"/logs/operations/{one['id']}/messages")["data"]][-1]
+        for name, one in ended.items()
+    }
+    assert "after the script had sent a request that may have had an effect" in reasons["create-ticket"]
+    assert reasons["plan"] == "The server ended before this came to its end."
+    assert [ticket["title"] for ticket in provider.tickets] == ["lost"]
+
+
+def test_an_integration_goes_when_its_connections_have_said_goodbye(connected, provider):
+    connect(connected, "bob")
+    eventually(lambda: len(provider.hooks) == 2, what="both welcomes")
+
+    connected.ok("DELETE", "/integrations/desk")
+
+    farewells = [hook["of"] for hook in provider.hooks if hook["title"] == "farewell"]
+    assert sorted(farewells) == ["alice", "bob"]
+    assert connected.ok("GET", "/connections")["connections"] == []
+    assert connected.ok("GET", "/integrations")["data"] == []
+
+
+def test_scripts_get_the_variables_that_a_person_sets(connected, terapi, definitions_folder):
+    def variables(*arguments):
+        command = [BINARY, "variables", *arguments, "--data", terapi.data]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert variables("set", "REGION=eu", "KEY=canary=1", "OLD=x").returncode == 0
+    assert variables("unset", "OLD").returncode == 0
+    assert variables("list").stdout == "KEY\nREGION\n"
+    assert variables("list", "--values").stdout == "KEY=canary=1\nREGION=eu\n"
+    assert variables("list", "--environment", "prod").stdout == ""
+    refused = variables("set", "no-name=x")
+    assert refused.returncode != 0
+
+    expected = [{"name": "KEY", "value": "canary=1"}, {"name": "REGION", "value": "eu"}]
+    assert connected.ok("GET", "/environment-variables") == expected
+    assert trigger(connected, "region", None).json() == expected
+
+    def logged():
+        operations = connected.ok("GET", "/logs/operations", params={"type": "action:run"})["data"]
+        return [connected.call("GET", f"/logs/operations/{one['id']}/messages").text for one in operations]
+
+    lines = "".join(eventually(lambda: [text for text in logged() if "REGION" in text], what="the script's log"))
+    assert "***" in lines and "canary" not in lines
+
+
 def test_events_of_a_connection_run_their_scripts(connected, provider):
     assert provider.hooks == [{"title": "welcome", "of": "alice"}]
     assert connected.connection("alice", "desk")["metadata"] == {"registered": True}
@@ -282,5 +359,5 @@ def test_events_of_a_connection_run_their_scripts(connected, provider):
     assert provider.hooks[1:] == [{"title": "farewell", "of": "alice"}]
     assert connected.ok("GET", "/connections")["connections"] == []
     states = connected.ok("GET", "/scripts/config")[0]
-    assert [action["name"] for action in states["actions"]] == ["create-ticket", "echo", "plan"]
+    assert [action["name"] for action in states["actions"]] == ["create-ticket", "echo", "plan", "region"]
     assert len(states["on-events"]) == 3

@@ -340,6 +340,8 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
     }
 
     func append(operations: [LogOperation], messages: [LogMessage]) async throws {
+    func endInterrupted(now: Timestamp) async throws {}
+
         read { state in
             state.operations += operations
             state.messages += messages

@@ -654,6 +654,44 @@ struct ActionTests {
     }
 
     @Test
+    func `calls the end of an action without a key unknown when it was cut off after it sent something`() async throws {
+        let fixture = try await fixture()
+        fixture.providers.answer { _, _ in ScriptResponse(status: 201, headers: [], body: []) }
+        let begun = Counter()
+        fixture.scripts.answer("desk/create") { run in
+            if run.invocation.input != "read" { try await run.post("/tickets") }
+            if run.invocation.input == "fail" { throw ScriptRun.actionError(["reason": "full"]) }
+            guard run.invocation.input != "end" else { return 1 }
+            begun.increment()
+            try await fixture.clock.sleep(until: fixture.clock.now + .seconds(1_000_000))
+            return .null
+        }
+        // Those that come to their end leave nothing behind.
+        _ = try await fixture.engine.actions.run(request(fixture, input: "end"))
+        _ = try await failure { _ = try await fixture.engine.actions.run(request(fixture, input: "fail")) }
+        #expect(try await fixture.storage.interruptedActions(notOwnedBy: "").isEmpty)
+        let calls = ["send", "read"].map { input in
+            Task { try await fixture.engine.actions.run(request(fixture, input: .string(input))) }
+        }
+        try await begun.reached(2)
+        // As a crash leaves it: nobody has ended the run.
+        let left = try await fixture.storage.interruptedActions(notOwnedBy: "")
+        #expect(left.count == 1 && left.first?.hasSent == true)
+        for call in calls {
+            call.cancel()
+            _ = try? await call.value
+        }
+
+        try await fixture.restarted().prepare()
+
+        let operation = try #require(fixture.log.operations(.actionRun).first { $0.id == left.first?.id })
+        #expect(operation.state == .failed)
+        let reasons = fixture.log.messages.filter { $0.operationID == operation.id }.map(\.message)
+        #expect(reasons.contains { $0.contains("after the script had sent a request") })
+        #expect(try await fixture.storage.interruptedActions(notOwnedBy: "").isEmpty)
+    }
+
+    @Test
     func `gives the same id for the same key`() async throws {
         let fixture = try await fixture()
         fixture.scripts.answer("desk/create") { _ in 1 }

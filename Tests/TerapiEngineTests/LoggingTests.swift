@@ -147,6 +147,8 @@ private final class FakeLogStorage: LogStorage {
         state.withLock { $0.fails = once }
     }
 
+    func endInterrupted(now: Timestamp) async throws {}
+
     func append(operations: [LogOperation], messages: [LogMessage]) async throws {
         try state.withLock { state in
             if state.fails {

@@ -169,6 +169,28 @@ struct ActionStorageConformance {
     }
 
     @Test(arguments: Engine.allCases)
+    func `keeps a run from when it sends something until its caller has the answer`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let storage = fixture.storage
+        let sent = run(fixture, id: "sent", kind: .awaited, input: nil)
+        let done = run(fixture, id: "done", kind: .awaited, input: nil)
+
+        // Two requests may be about to leave at once.
+        for run in [sent, sent, done] { try await storage.keepSendingAction(run, owner: "dead") }
+        try await storage.forgetAction("done")
+
+        let interrupted = try await storage.interruptedActions(notOwnedBy: "boot")
+        #expect(interrupted.map(\.id) == ["sent"])
+        #expect(interrupted.first?.hasSent == true)
+        _ = try await storage.deleteConnection("alice", integrationKey: "desk", in: fixture.scope)
+        await #expect {
+            try await storage.keepSendingAction(run(fixture, kind: .awaited), owner: "boot")
+        } throws: {
+            ($0 as? TerapiError)?.code == .staleRun
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
     func `lets a run that has ended send nothing`(engine: Engine) async throws {
         let fixture = try await StorageFixture(engine)
         let new = run(fixture, kind: .awaited)

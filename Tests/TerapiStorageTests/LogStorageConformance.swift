@@ -45,6 +45,37 @@ struct LogStorageConformance {
     }
 
     @Test(arguments: Engine.allCases)
+    func `ends what a dead process has left running, and says why`(engine: Engine) async throws {
+        let folder = try TemporaryFolder()
+        let logs = try await SQLLogStorage(try engine.open(in: folder, name: "logs.db"), now: Self.start)
+        func operation(_ id: String, _ kind: LogOperation.Kind, _ state: LogOperation.State) -> LogOperation {
+            LogOperation(id: id, scope: Self.scope, kind: kind, state: state, message: id, createdAt: Self.start)
+        }
+        try await logs.append(
+            operations: [
+                operation("action", .actionRun, .running), operation("event", .validateConnection, .running),
+                operation("queued", .actionRun, .waiting), operation("done", .actionRun, .success),
+                // Its sync's rescue ends it, and says how it goes on.
+                operation("sync", .syncRun, .running),
+            ],
+            messages: []
+        )
+        let now = Self.start + .seconds(9)
+        try await logs.endInterrupted(now: now)
+        try await logs.endInterrupted(now: now)
+
+        let states: [(String, LogOperation.State)] = [
+            ("action", .failed), ("event", .failed), ("queued", .waiting), ("done", .success), ("sync", .running),
+        ]
+        for (id, state) in states { #expect(try await logs.operation(id, in: Self.scope)?.state == state, "\(id)") }
+        #expect(try await logs.operation("action", in: Self.scope)?.endedAt == now)
+        let messages = try await logs.messages(after: 0, limit: 10).map(\.message)
+        #expect(messages.map(\.operationID).sorted() == ["action", "event"])
+        #expect(messages.allSatisfy { $0.level == .error && $0.message.contains("The server ended") })
+        await logs.close()
+    }
+
+    @Test(arguments: Engine.allCases)
     func `gives messages in their order, of one operation or of all`(engine: Engine) async throws {
         let folder = try TemporaryFolder()
         let logs = try await SQLLogStorage(try engine.open(in: folder, name: "logs.db"), now: Self.start)

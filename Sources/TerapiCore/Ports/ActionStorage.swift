@@ -17,6 +17,14 @@ public protocol ActionStorage: Sendable {
     /// - Throws: `TerapiError(.staleRun)` when the run is no longer at work: the request must not leave.
     func noteActionSends(_ id: String) async throws
 
+    /// Keeps a run that was not kept before, because it is about to send a request that may have an effect. What is kept
+    /// already stays as it is. Durable when it returns.
+    /// - Throws: `TerapiError(.staleRun)` when the connection was deleted: the request must not leave.
+    func keepSendingAction(_ run: ActionRun, owner: String) async throws
+
+    /// Forgets a run whose caller has the answer and who has no key to ask again with.
+    func forgetAction(_ id: String) async throws
+
     /// Ends a run together with the webhook that tells of it. Does nothing when the connection was deleted meanwhile.
     func endAction(_ id: String, _ state: ActionRun.State, answer: [UInt8]?, event: WebhookEvent?, now: Timestamp)
         async throws

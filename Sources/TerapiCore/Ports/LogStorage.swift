@@ -3,6 +3,9 @@ public protocol LogStorage: Sendable {
     /// Writes a batch. An operation whose id is known is replaced.
     func append(operations: [LogOperation], messages: [LogMessage]) async throws
 
+    /// Ends as failed what an earlier process has begun and not ended, except for runs of syncs, which have their own way.
+    func endInterrupted(now: Timestamp) async throws
+
     /// Operations, newest first.
     func operations(_ filter: LogFilter, in scope: EnvironmentScope) async throws -> [LogOperation]
     func operation(_ id: String, in scope: EnvironmentScope) async throws -> LogOperation?

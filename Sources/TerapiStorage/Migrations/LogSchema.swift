@@ -33,6 +33,10 @@ extension Migrator {
                 """,
                 "create index log_message_operation on log_message (operation_id, id)",
             ]
-        )
+        ),
+        Migration(
+            name: "0002 running operations",
+            statements: ["create index log_operation_running on log_operation (kind) where state = 'running'"]
+        ),
     ])
 }
