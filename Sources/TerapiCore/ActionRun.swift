@@ -7,6 +7,8 @@ public struct ActionRun: Sendable, Equatable {
         case queued
         /// The scripts of an event in the queue.
         case event
+        /// A sync's webhook function in the queue.
+        case webhook
     }
 
     public enum State: String, Sendable {
@@ -26,7 +28,7 @@ public struct ActionRun: Sendable, Equatable {
     /// The connection's row.
     public var connectionID: Int64
     public var kind: Kind
-    /// The action's name, or the event's.
+    /// The action's name, or the event's, or the sync's.
     public var name: String
     public var state: State
     /// JSON; `nil` when the caller sent none.

@@ -15,6 +15,7 @@ public struct LogOperation: Sendable, Equatable {
         case postConnectionCreation = "events:post_connection_creation"
         case preConnectionDeletion = "events:pre_connection_deletion"
         case validateConnection = "events:validate_connection"
+        case incomingWebhook = "webhook:incoming"
         case syncWebhook = "webhook:sync"
         case actionWebhook = "webhook:async_action"
         case connectionWebhook = "webhook:connection_create"

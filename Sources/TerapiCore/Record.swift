@@ -49,7 +49,11 @@ public struct RecordBatch: Sendable {
 public struct RunFence: Sendable, Hashable {
     public var syncID: Int64
     public var runID: Int64
+    /// Below zero for the run of a webhook function: it stands beside the sync's own runs, and checks only that it has
+    /// not ended.
     public var generation: Int64
+
+    public var isWebhook: Bool { generation < 0 }
 
     public init(syncID: Int64, runID: Int64, generation: Int64) {
         self.syncID = syncID
@@ -68,19 +72,23 @@ public struct RecordChange: Sendable {
     public var documents: [ArraySlice<UInt8>]
     /// The generation of the full read whose records these are; `nil` when deletions are not detected.
     public var seenGeneration: Int64?
+    /// Leaves alone what others have changed since; `nil` overrides it.
+    public var mark: MergingMark?
 
     public init(
         kind: ScriptRecordChange.Kind,
         stream: RecordStream,
         ids: [String],
         documents: [ArraySlice<UInt8>],
-        seenGeneration: Int64? = nil
+        seenGeneration: Int64? = nil,
+        mark: MergingMark? = nil
     ) {
         self.kind = kind
         self.stream = stream
         self.ids = ids
         self.documents = documents
         self.seenGeneration = seenGeneration
+        self.mark = mark
     }
 }
 
@@ -142,7 +150,8 @@ public struct RecordPage: Sendable {
 
 /// What the end of a full read found.
 public enum DeletionOutcome: Sendable, Equatable {
-    case deleted(Int)
+    /// The ids that were marked, in the order of their positions.
+    case deleted([String])
     /// Too many records would vanish at once: nothing was deleted, and a person must confirm.
     case refused(vanishing: Int, of: Int)
 }

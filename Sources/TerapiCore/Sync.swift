@@ -8,6 +8,8 @@ public struct SyncDefinition: Sendable, Equatable {
     public var startsAutomatically: Bool
     /// Whether records that a complete read no longer shows are marked as deleted.
     public var tracksDeletes: Bool
+    /// Whether each run is one full read as a whole, without a word of the script about where it begins and ends.
+    public var readsEverything: Bool
     /// Whether any number of records may vanish at once without a person confirming it.
     public var allowsMassDeletion: Bool
     public var version: String
@@ -30,6 +32,7 @@ public struct SyncDefinition: Sendable, Equatable {
         frequency: Frequency,
         startsAutomatically: Bool = true,
         tracksDeletes: Bool = false,
+        readsEverything: Bool = false,
         allowsMassDeletion: Bool = false,
         version: String = "0.0.1",
         scopes: [String] = [],
@@ -45,6 +48,7 @@ public struct SyncDefinition: Sendable, Equatable {
         self.frequency = frequency
         self.startsAutomatically = startsAutomatically
         self.tracksDeletes = tracksDeletes
+        self.readsEverything = readsEverything
         self.allowsMassDeletion = allowsMassDeletion
         self.version = version
         self.scopes = scopes
@@ -52,6 +56,11 @@ public struct SyncDefinition: Sendable, Equatable {
         self.endpoints = endpoints
         self.webhookSubscriptions = webhookSubscriptions
         self.code = code
+    }
+
+    /// Whether its `onWebhook` takes provider webhooks of this type.
+    public func subscribes(to type: String) -> Bool {
+        webhookSubscriptions.contains { $0 == type || $0 == "*" }
     }
 }
 
@@ -192,6 +201,7 @@ public struct SyncRun: Sendable, Equatable {
 
     public var id: Int64
     public var syncID: Int64
+    /// See ``RunFence/generation``.
     public var generation: Int64
     /// Whether no run of this sync had succeeded before.
     public var isInitial: Bool
@@ -234,6 +244,8 @@ public struct SyncRun: Sendable, Equatable {
         self.error = error
         self.operationID = operationID
     }
+
+    public var fence: RunFence { RunFence(syncID: syncID, runID: id, generation: generation) }
 }
 
 /// How many records were added, updated and deleted, and how many came again unchanged.

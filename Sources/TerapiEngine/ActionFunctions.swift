@@ -10,7 +10,6 @@ final class ActionFunctions: ScriptFunctions {
     private static let maxBodyBytes = 65_536
 
     private struct State {
-        var checkpoint: (value: JSONValue?, version: Int64)?
         var failures: [(request: String, response: ScriptResponse)] = []
         /// What calls have thrown: scripts may let it pass as it is.
         var refusals: Set<String> = []
@@ -18,13 +17,13 @@ final class ActionFunctions: ScriptFunctions {
 
     let common: ConnectionFunctions
     private let place: ScriptPlace
-    private let storage: any ActionStorage
+    private let checkpoint: ScriptCheckpoint
     private let state = Mutex(State())
 
     init(_ common: ConnectionFunctions, place: ScriptPlace, storage: any ActionStorage) {
         self.common = common
         self.place = place
-        self.storage = storage
+        checkpoint = ScriptCheckpoint(of: place, storage: storage, isStored: common.run.isStored)
     }
 
     func send(_ request: ScriptRequest) async throws -> ScriptResponse {
@@ -70,14 +69,8 @@ final class ActionFunctions: ScriptFunctions {
     }
 
     private func answer(_ name: String, _ arguments: [JSONValue]) async throws -> JSONValue {
+        if let answer = try await checkpoint.call(name, arguments) { return answer }
         switch name {
-        case "getCheckpoint": return try await checkpoint().value ?? .null
-        case "saveCheckpoint":
-            try await setCheckpoint(ConnectionFunctions.checked(checkpoint: arguments.first ?? .null))
-            return .null
-        case "clearCheckpoint":
-            try await setCheckpoint(nil)
-            return .null
         case "getRecordsByIds": return try await common.recordsByIDs(arguments, in: stream(arguments))
         case "listRecords":
             return try await common.recordPage(arguments, in: stream([.null] + arguments.prefix(1)))
@@ -114,22 +107,5 @@ final class ActionFunctions: ScriptFunctions {
             throw TerapiError(.scriptError, "The name of a model is missing.")
         }
         return RecordStream(connectionID: common.run.connection.id, model: model)
-    }
-
-    private func checkpoint() async throws -> (value: JSONValue?, version: Int64) {
-        if let known = state.withLock({ $0.checkpoint }) { return known }
-        let stored =
-            common.run.isStored ? try await storage.scriptCheckpoint(place) : (value: JSONValue?.none, version: 0)
-        state.withLock { $0.checkpoint = stored }
-        return stored
-    }
-
-    private func setCheckpoint(_ value: JSONValue?) async throws {
-        let version = try await checkpoint().version
-        guard common.run.isStored else { return state.withLock { $0.checkpoint = (value, version) } }
-        guard let next = try await storage.setScriptCheckpoint(value, of: place, over: version) else {
-            throw TerapiError(.scriptError, "Another run of this script has changed the checkpoint meanwhile.")
-        }
-        state.withLock { $0.checkpoint = (value, next) }
     }
 }

@@ -30,6 +30,9 @@ public struct ActionWorker: Service {
         for run in try await services.actions.interruptedActions(notOwnedBy: services.bootID) {
             guard let connection = try await services.connections.connection(row: run.connectionID) else { continue }
             if run.hasSent {
+                if run.kind == .webhook {
+                    try await ProviderWebhookRunner(services: services).giveUp(run, connection: connection)
+                }
                 try await end(run, .outcomeUnknown, TerapiError.cutOff.kept, connection)
                 operation(of: run, connection).end(.failed, TerapiError.cutOff.message)
             } else if run.kind == .awaited {
@@ -38,10 +41,10 @@ public struct ActionWorker: Service {
                 operation(of: run, connection).end(.cancelled, "The server ended during the run. It had sent nothing.")
             } else {
                 try await services.actions.postponeAction(run.id, until: services.clock.now)
+                if run.kind != .event { operation(of: run, connection).wait() }
             }
         }
         try await services.actions.removeExpiredActions(now: services.clock.now)
-                if run.kind != .event { operation(of: run, connection).wait() }
     }
 
     /// Runs what is due now, to its end.
@@ -119,6 +122,7 @@ public struct ActionWorker: Service {
             guard let integration else { return }
             switch run.kind {
             case .event: try await performEvent(run, connection, integration)
+            case .webhook: try await performWebhook(run, connection, integration)
             case .queued, .awaited: try await performAction(run, connection, integration)
             }
         } catch is CancellationError {
@@ -161,6 +165,21 @@ public struct ActionWorker: Service {
         default:
             var random = SystemRandomNumberGenerator()
             return Self.retries.delay(afterAttempt: run.attempts, random: &random)
+        }
+    }
+
+    private func performWebhook(_ run: ActionRun, _ connection: Connection, _ integration: Integration) async throws {
+        do {
+            try await ProviderWebhookRunner(services: services).run(
+                run,
+                connection: connection,
+                integration: integration,
+                effects: services.effects(of: run),
+                log: operation(of: run, connection)
+            )
+            try await end(run, .success, nil, connection)
+        } catch let error as TerapiError {
+            try await end(run, error.code == .outcomeUnknown ? .outcomeUnknown : .failed, error.kept, connection)
         }
     }
 
@@ -222,7 +241,7 @@ public struct ActionWorker: Service {
             LogOperation(
                 id: run.id,
                 scope: run.scope,
-                kind: run.kind == .event ? .postConnectionCreation : .actionRun,
+                kind: run.kind.logKind,
                 message: run.name,
                 integrationKey: connection.integrationKey,
                 connectionID: connection.connectionID,
@@ -232,5 +251,15 @@ public struct ActionWorker: Service {
             sink: services.log,
             clock: services.clock
         )
+    }
+}
+
+extension ActionRun.Kind {
+    fileprivate var logKind: LogOperation.Kind {
+        switch self {
+        case .awaited, .queued: .actionRun
+        case .event: .postConnectionCreation
+        case .webhook: .incomingWebhook
+        }
     }
 }

@@ -95,6 +95,37 @@ actor RecordBatcher {
         if let failure, !(failure is CancellationError) { throw failure }
     }
 
+    /// Commits what a script hands over, and all of it before this returns. Also what it handed over before it failed was
+    /// accepted and stays.
+    /// - Parameter beside: goes on as long as the script; when it throws, the script is stopped.
+    nonisolated func commit(
+        during script: @escaping @Sendable () async throws -> Void,
+        beside: @escaping @Sendable () async throws -> Void = {}
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.run() }
+            group.addTask { try await beside() }
+            group.addTask {
+                do {
+                    try await script()
+                } catch {
+                    try? await self.flush()
+                    throw error
+                }
+                try await self.flush()
+                throw ScriptFinished()
+            }
+            do {
+                while try await group.next() != nil {}
+            } catch is ScriptFinished {
+                group.cancelAll()
+            }
+        }
+    }
+
+    /// Ends the task group's wait when the script is done; never seen outside.
+    private struct ScriptFinished: Error {}
+
     private func prepareBatches() async {
         while failure == nil {
             await gathered.wait(until: pendingSince.map { $0 + Self.maxAge }, clock: clock)
@@ -218,6 +249,7 @@ extension RecordChange {
     /// of one record must both be merged.
     fileprivate func joins(_ next: RecordChange) -> Bool {
         kind == next.kind && kind != .update && stream == next.stream && seenGeneration == next.seenGeneration
+            && mark === next.mark
     }
 
     /// The same change as several that hold at most so many records each.

@@ -93,7 +93,10 @@ final class RehearsalFunctions: ScriptFunctions {
         case "saveCheckpoint": try set(checkpoint: arguments.first ?? .null)
         case "clearCheckpoint": state.withLock { $0.checkpoint = nil }
         case "trackDeletesStart": try track("started", arguments)
-        case "trackDeletesEnd": try track("ended", arguments)
+        case "trackDeletesEnd", "deleteRecordsFromPreviousExecutions":
+            try track("ended", arguments)
+            return ["deletedKeys": []]
+        case "setMergingStrategy": break
         case "getRecordsByIds":
             return try await common.recordsByIDs(arguments, in: stream(arguments.dropFirst().first?.string))
         case "listRecords": return try await common.recordPage(arguments, in: stream(arguments.first?.string))

@@ -1,12 +1,22 @@
 import Synchronization
 import TerapiCore
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// What a running sync's script may ask for, in the terms of its one connection.
 final class SyncRunFunctions: ScriptFunctions {
     private struct State {
         var checkpoint: JSONValue?
         /// Full reads in progress: the model and the generation under which seen records are noted.
         var fullReads: [String: Int64] = [:]
+        /// Models whose full read this run has ended.
+        var ended: Set<String> = []
+        /// Where a model's records are left alone that others change.
+        var marks: [String: MergingMark] = [:]
     }
 
     private let context: SyncRunContext
@@ -38,13 +48,15 @@ final class SyncRunFunctions: ScriptFunctions {
     func change(_ change: ScriptRecordChange) async throws {
         let model = try declaredModel(change.model)
         if !change.ids.isEmpty {
+            let (seenGeneration, mark) = state.withLock { ($0.fullReads[model], $0.marks[model]) }
             try await batcher.add(
                 RecordChange(
                     kind: change.kind,
                     stream: stream(model),
                     ids: change.ids,
                     documents: change.documents,
-                    seenGeneration: state.withLock { $0.fullReads[model] }
+                    seenGeneration: seenGeneration,
+                    mark: mark
                 )
             )
         }
@@ -61,8 +73,14 @@ final class SyncRunFunctions: ScriptFunctions {
             state.withLock { $0.checkpoint = nil }
             try await batcher.add(.clear)
             return .null
-        case "trackDeletesStart": return try await beginFullRead(arguments)
-        case "trackDeletesEnd": return try await endFullRead(arguments)
+        case "trackDeletesStart":
+            try await beginFullRead(declaredModel(arguments.first?.string))
+            return .null
+        case "trackDeletesEnd": return try await trackDeletesEnd(arguments)
+        case Self.olderCall: return try await deleteUnseen(arguments)
+        case "setMergingStrategy":
+            try await setMergingStrategy(arguments)
+            return .null
         case "getRecordsByIds": return try await recordsByIDs(arguments)
         case "listRecords": return try await recordPage(arguments)
         default:
@@ -79,30 +97,95 @@ final class SyncRunFunctions: ScriptFunctions {
         try await batcher.add(.set(checkpoint))
     }
 
-    private func beginFullRead(_ arguments: [JSONValue]) async throws -> JSONValue {
-        let model = try declaredModel(arguments.first?.string)
-        let generation = try await records.beginFullRead(of: stream(model), run: context.fence)
-        state.withLock { $0.fullReads[model] = generation }
-        return .null
+    // MARK: Full reads
+
+    private static let olderCall = "deleteRecordsFromPreviousExecutions"
+
+    /// Whether the run as a whole is a full read that ends where the script says so, by the older call. What it has seen
+    /// must be noted from its beginning, so what counts is that the call stands in the script.
+    private var mayEndByOlderCall: Bool {
+        context.definition.code.withCString { strstr($0, Self.olderCall) != nil }
     }
 
-    private func endFullRead(_ arguments: [JSONValue]) async throws -> JSONValue {
+    /// Before the script begins.
+    func begin() async throws {
+        guard context.definition.readsEverything || mayEndByOlderCall else { return }
+        for model in context.definition.models { try await beginFullRead(model) }
+    }
+
+    /// After the script's end.
+    func finish() async throws {
+        if context.definition.readsEverything {
+            for model in context.definition.models where state.withLock({ $0.fullReads[model] != nil }) {
+                _ = try await endFullRead(model)
+            }
+        } else if mayEndByOlderCall, state.withLock({ !$0.fullReads.isEmpty }) {
+            // The run came to its end without the call: the next one is a reading of its own.
+            try await batcher.flush()
+            try await records.abandonFullReads(run: context.run.fence)
+        }
+    }
+
+    private func beginFullRead(_ model: String) async throws {
+        let generation = try await records.beginFullRead(of: stream(model), run: context.run.fence)
+        state.withLock { $0.fullReads[model] = generation }
+    }
+
+    private func trackDeletesEnd(_ arguments: [JSONValue]) async throws -> JSONValue {
         let model = try declaredModel(arguments.first?.string)
-        guard state.withLock({ $0.fullReads.removeValue(forKey: model) }) != nil else {
+        guard state.withLock({ $0.fullReads[model] != nil }) else {
             throw TerapiError(.scriptError, "trackDeletesEnd(\"\(model)\") came without trackDeletesStart.")
+        }
+        return ["deletedKeys": JSONValue(try await endFullRead(model))]
+    }
+
+    private func deleteUnseen(_ arguments: [JSONValue]) async throws -> JSONValue {
+        let model = try declaredModel(arguments.first?.string)
+        let (isOpen, hasEnded) = state.withLock { ($0.fullReads[model] != nil, $0.ended.contains(model)) }
+        guard isOpen || hasEnded else {
+            throw TerapiError(.scriptError, "\(Self.olderCall) must be called by its name: nothing was noted for it.")
+        }
+        return ["deletedKeys": JSONValue(isOpen ? try await endFullRead(model) : [])]
+    }
+
+    /// - Returns: the ids of the records that were deleted.
+    private func endFullRead(_ model: String) async throws -> [String] {
+        state.withLock { state in
+            state.fullReads[model] = nil
+            state.ended.insert(model)
         }
         try await batcher.flush()
         let outcome = try await records.endFullRead(
             of: stream(model),
-            run: context.fence,
+            run: context.run.fence,
             scope: context.connection.scope,
             allowsMassDeletion: context.definition.allowsMassDeletion || context.sync.isMassDeletionConfirmed
         )
         switch outcome {
-        case .deleted(let count):
-            return ["deleted": JSONValue(count)]
+        case .deleted(let ids): return ids
         case .refused(let vanishing, let total):
             throw MassDeletionRefused(model: model, vanishing: vanishing, total: total)
+        }
+    }
+
+    // MARK: Records
+
+    private func setMergingStrategy(_ arguments: [JSONValue]) async throws {
+        let model = try declaredModel(arguments.dropFirst().first?.string)
+        let strategy = arguments.first?["strategy"]
+        switch strategy?.string {
+        case "override": state.withLock { $0.marks[model] = nil }
+        case "ignore_if_modified_after":
+            // What this run has saved before is not to be taken for another's.
+            try await batcher.flush()
+            let mark = MergingMark(position: try await records.position(of: stream(model)))
+            state.withLock { $0.marks[model] = mark }
+        default:
+            throw TerapiError(
+                .scriptError,
+                "setMergingStrategy takes the strategy \"override\" or \"ignore_if_modified_after\"; got "
+                    + (strategy?.text() ?? "none") + "."
+            )
         }
     }
 

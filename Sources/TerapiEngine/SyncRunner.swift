@@ -9,7 +9,29 @@ struct SyncRunContext: Sendable {
     var integration: Integration
     var definition: SyncDefinition
 
-    var fence: RunFence { RunFence(syncID: sync.id, runID: run.id, generation: run.generation) }
+    /// - Parameter properties: besides those that every script of a sync sees.
+    func invocation(
+        providers: any ProviderAPI,
+        properties: JSONObject = [:],
+        input: JSONValue? = nil,
+        timeout: Duration
+    ) -> ScriptInvocation {
+        let own: JSONObject = [
+            "lastSyncDate": JSONValue(sync.lastSyncAt),
+            "variant": .string(sync.variant),
+            "models": JSONValue(definition.models),
+        ]
+        return ScriptInvocation(
+            environmentID: connection.scope.environmentID,
+            kind: .sync,
+            name: "\(sync.integrationKey)/\(sync.name)",
+            code: definition.code,
+            properties: ConnectionFunctions.properties(of: connection, providers: providers).merging(own)
+                .merging(properties),
+            input: input,
+            timeout: timeout
+        )
+    }
 }
 
 /// Runs one sync from its claim to its end: the way that every record takes.
@@ -96,7 +118,7 @@ struct SyncRunner: Sendable {
             return
         }
         let ended = try await end(sync, run, status: .success, error: nil, connection: connection)
-        log.end(.success, Self.summary(of: ended))
+        log.end(.success, ended.summary)
         await setError(operationID: nil, context)
     }
 
@@ -120,7 +142,7 @@ struct SyncRunner: Sendable {
 
     private func runScript(_ context: SyncRunContext, log: OperationLog) async throws {
         let batcher = RecordBatcher(
-            run: context.fence,
+            run: context.run.fence,
             scope: context.connection.scope,
             storage: services.records,
             clock: services.clock
@@ -140,38 +162,15 @@ struct SyncRunner: Sendable {
             records: services.records
         )
         defer { services.locks.releaseAll(of: log.id) }
-        let invocation = ScriptInvocation(
-            environmentID: context.connection.scope.environmentID,
-            kind: .sync,
-            name: "\(context.sync.integrationKey)/\(context.sync.name)",
-            code: context.definition.code,
-            properties: properties(context),
-            timeout: Self.timeout
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await batcher.run() }
-            group.addTask { try await keepLease(context.fence) }
-            group.addTask {
-                do {
-                    _ = try await services.scripts.run(invocation, functions: functions)
-                } catch {
-                    // What the script handed over before it failed was accepted and stays.
-                    try? await batcher.flush()
-                    throw error
-                }
-                try await batcher.flush()
-                throw RunFinished()
-            }
-            do {
-                while try await group.next() != nil {}
-            } catch is RunFinished {
-                group.cancelAll()
-            }
+        let invocation = context.invocation(providers: services.providers, timeout: Self.timeout)
+        try await batcher.commit {
+            try await functions.begin()
+            _ = try await services.scripts.run(invocation, functions: functions)
+            try await functions.finish()
+        } beside: {
+            try await keepLease(context.run.fence)
         }
     }
-
-    /// Ends the task group's wait when the script is done; never seen outside.
-    private struct RunFinished: Error {}
 
     private func keepLease(_ fence: RunFence) async throws {
         while true {
@@ -180,14 +179,6 @@ struct SyncRunner: Sendable {
                 throw TerapiError(.staleRun, "The run has lost its sync.")
             }
         }
-    }
-
-    private func properties(_ context: SyncRunContext) -> JSONObject {
-        ConnectionFunctions.properties(of: context.connection, providers: services.providers).merging([
-            "lastSyncDate": JSONValue(context.sync.lastSyncAt),
-            "variant": .string(context.sync.variant),
-            "models": JSONValue(context.definition.models),
-        ])
     }
 
     private func fail(_ context: SyncRunContext, error: any Error, log: OperationLog) async throws {
@@ -255,7 +246,7 @@ struct SyncRunner: Sendable {
         }
         let nextRunAt = nextRun(sync, run, status: status, failures: failures, now: now)
         try await services.syncs.endRun(
-            RunFence(syncID: sync.id, runID: run.id, generation: run.generation),
+            run.fence,
             ending: RunEnding(status: status, error: error, nextRunAt: nextRunAt, failures: failures),
             events: events,
             now: now
@@ -269,16 +260,6 @@ struct SyncRunner: Sendable {
         services.webhookWakeUp.ring()
         services.syncWakeUp.ring()
         return stored
-    }
-
-    private static func summary(of run: SyncRun) -> String {
-        let models = run.counts.sorted { $0.key < $1.key }
-        guard !models.isEmpty else { return "Nothing has changed." }
-        return models.map { model, counts in
-            "\(model): \(counts.added) added, \(counts.updated) updated, \(counts.deleted) deleted, "
-                + "\(counts.unchanged) unchanged."
-        }
-        .joined(separator: " ")
     }
 
     /// The models that the run may have changed: those that are declared now, and those that it has changed.
@@ -311,5 +292,18 @@ struct SyncRunner: Sendable {
         var random = SystemRandomNumberGenerator()
         let retry = RetryPolicy.syncRuns.delay(afterAttempt: failures, random: &random).map { now + $0 }
         return min(regular, retry ?? regular)
+    }
+}
+
+extension SyncRun {
+    /// What was committed, in words.
+    var summary: String {
+        let models = counts.sorted { $0.key < $1.key }
+        guard !models.isEmpty else { return "Nothing has changed." }
+        return models.map { model, counts in
+            "\(model): \(counts.added) added, \(counts.updated) updated, \(counts.deleted) deleted, "
+                + "\(counts.unchanged) unchanged."
+        }
+        .joined(separator: " ")
     }
 }

@@ -16,7 +16,9 @@ struct WebhookComposer: Sendable {
         now: Timestamp
     ) async throws -> [WebhookEvent] {
         let environment = try await settings.environment(sync.scope)
-        let sendsUnchanged = environment.settings.sendsUnchangedSyncs && status == .success
+        // One webhook function is one small step among many: only what it changed is told.
+        let sendsUnchanged =
+            environment.settings.sendsUnchangedSyncs && status == .success && !run.fence.isWebhook
         let base: JSONObject = [
             "from": "terapi",
             "type": "sync",
@@ -24,7 +26,7 @@ struct WebhookComposer: Sendable {
             "providerConfigKey": .string(connection.integrationKey),
             "syncName": .string(sync.name),
             "syncVariant": .string(sync.variant),
-            "syncType": run.isInitial ? "INITIAL" : "INCREMENTAL",
+            "syncType": run.fence.isWebhook ? "WEBHOOK" : run.isInitial ? "INITIAL" : "INCREMENTAL",
         ]
         let modifiedAfter = min(run.startedAt, run.firstChangeAt ?? run.startedAt)
         var bodies: [JSONObject] = models.compactMap { model in

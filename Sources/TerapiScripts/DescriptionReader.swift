@@ -67,6 +67,7 @@ struct DescriptionReader {
                 frequency: frequency,
                 startsAutomatically: declared["autoStart"]?.bool ?? true,
                 tracksDeletes: declared["trackDeletes"]?.bool ?? false,
+                readsEverything: declared["trackDeletes"]?.bool ?? false,
                 allowsMassDeletion: declared["allowMassDeletion"]?.bool ?? false,
                 version: declared["version"]?.string ?? "0.0.1",
                 scopes: Self.texts(declared["scopes"]),

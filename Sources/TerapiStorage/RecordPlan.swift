@@ -132,6 +132,11 @@ struct RecordPlanner: Sendable {
         var plan = RecordPlan()
         plan.seen.reserveCapacity(indexes.count)
         for place in indexes.indices {
+            if let mark = change.mark, let known = known[place], mark.isOthers(known.position) {
+                plan.unchanged += 1
+                plan.seen.append(known.rowID)
+                continue
+            }
             switch change.kind {
             case .save: try planSave(place, known[place], &plan)
             case .update: try planMerge(place, known[place], &plan)

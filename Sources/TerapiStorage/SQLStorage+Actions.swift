@@ -188,7 +188,8 @@ extension SQLStorage: ActionStorage {
         try await database.read { [box] snapshot in
             try snapshot.first(
                 Self.selectAction
-                    + "where environment_id = $1 and id = $2 and kind <> 'event' and coalesce(expires_at > $3, 1)",
+                    + "where environment_id = $1 and id = $2 and kind not in ('event', 'webhook')"
+                    + "and coalesce(expires_at > $3, 1)",
                 [SQLValue(scope), .text(id), SQLValue(now)]
             ) { try Self.action($0, box: box) }
         }
@@ -244,25 +245,6 @@ extension SQLStorage: ActionStorage {
 }
 
 extension SQLStorage {
-    /// The environment after this one in which something waits: by the index, however much waits in each.
-    private static func environmentWaiting(after id: Int64, in snapshot: any Snapshot) throws -> Int64? {
-        try snapshot.first(
-            "select min(environment_id) from action_run where state = 'waiting' and environment_id > $1",
-            [.integer(id)]
-        ) { $0.integerIfPresent(0) } ?? nil
-    }
-
-    private static let selectAction: SQL = """
-        select id, environment_id, connection_id, kind, name, state, input, answer, attempts, max_retries, has_sent,
-            request_hash, expires_at, created_at
-        from action_run
-        """
-
-    private static func action(_ row: any Row, box: SecretBox) throws -> ActionRun {
-        let id = row.text(0)
-        let scope = EnvironmentScope(environmentID: row.integer(1))
-        return ActionRun(
-            id: id,
     /// Keeps a run: one that waits is due at once.
     /// - Parameters:
     ///   - input: sealed.
@@ -292,6 +274,25 @@ extension SQLStorage {
         )
     }
 
+    /// The environment after this one in which something waits: by the index, however much waits in each.
+    private static func environmentWaiting(after id: Int64, in snapshot: any Snapshot) throws -> Int64? {
+        try snapshot.first(
+            "select min(environment_id) from action_run where state = 'waiting' and environment_id > $1",
+            [.integer(id)]
+        ) { $0.integerIfPresent(0) } ?? nil
+    }
+
+    private static let selectAction: SQL = """
+        select id, environment_id, connection_id, kind, name, state, input, answer, attempts, max_retries, has_sent,
+            request_hash, expires_at, created_at
+        from action_run
+        """
+
+    private static func action(_ row: any Row, box: SecretBox) throws -> ActionRun {
+        let id = row.text(0)
+        let scope = EnvironmentScope(environmentID: row.integer(1))
+        return ActionRun(
+            id: id,
             scope: scope,
             connectionID: row.integer(2),
             kind: try row.value(3),

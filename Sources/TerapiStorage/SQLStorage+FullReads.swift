@@ -62,7 +62,7 @@ extension SQLStorage {
                 return .refused(vanishing: vanished.count, of: live)
             }
             try transaction.run("delete from full_read where id = $1", [.integer(fullReadID)])
-            guard !vanished.isEmpty else { return .deleted(0) }
+            guard !vanished.isEmpty else { return .deleted([]) }
             let (first, modifiedAt) = try Self.takePositions(
                 vanished.count,
                 live: -vanished.count,
@@ -83,12 +83,23 @@ extension SQLStorage {
                 now: now,
                 in: transaction
             )
-            return .deleted(vanished.count)
+            var ids: [String] = []
+            ids.reserveCapacity(vanished.count)
+            try transaction.forEach(
+                "select external_id from record where id = $1",
+                count: vanished.count,
+                bind: { index, parameters in parameters.bind(vanished[index].rowID, at: 1) },
+                { _, row in ids.append(row.text(0)) }
+            )
+            return .deleted(ids)
         }
     }
 
-    public func abandonFullReads(syncID: Int64) async throws {
-        try await database.write { try $0.run("delete from full_read where sync_id = $1", [.integer(syncID)]) }
+    public func abandonFullReads(run: RunFence) async throws {
+        try await database.write { transaction in
+            try Self.checkFence(run, in: transaction)
+            try transaction.run("delete from full_read where sync_id = $1", [.integer(run.syncID)])
+        }
     }
 
     /// Notes the rows of a batch, in its transaction. One small row for the whole batch.
@@ -113,7 +124,7 @@ extension SQLStorage {
         )
     }
 
-    private static func fullReadID(syncID: Int64, headID: Int64, in snapshot: any Snapshot) throws -> Int64? {
+    static func fullReadID(syncID: Int64, headID: Int64, in snapshot: any Snapshot) throws -> Int64? {
         try snapshot.first(
             "select id from full_read where sync_id = $1 and head_id = $2",
             [.integer(syncID), .integer(headID)]

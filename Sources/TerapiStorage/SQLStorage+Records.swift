@@ -14,8 +14,11 @@ extension SQLStorage: RecordStorage {
         let planners = batch.changes.filter { !$0.ids.isEmpty }.map {
             RecordPlanner($0, scope: batch.scope, hasher: hasher, box: box)
         }
-        // Two changes of one stream: the later one must see what the earlier one wrote.
-        guard Set(planners.map(\.change.stream)).count == planners.count else {
+        // Two changes of one stream: the later one must see what the earlier one wrote. And whose a position is can be
+        // told only when every earlier batch of the run is committed.
+        guard Set(planners.map(\.change.stream)).count == planners.count,
+            !planners.contains(where: { $0.change.mark != nil })
+        else {
             return Prepared(batch: batch, planners: planners, plans: nil)
         }
         var known: [(records: [RecordPlanner.Known?], headPosition: Int64)] = []
@@ -59,6 +62,12 @@ extension SQLStorage: RecordStorage {
         }
         return try await database.write { transaction in
             try Self.commit(batch, prepared.planners, plans: nil, now: now, in: transaction)
+        }
+    }
+
+    public func position(of stream: RecordStream) async throws -> Int64 {
+        try await database.read { snapshot in
+            try Self.headID(of: stream, in: snapshot).map { try Self.headPosition($0, in: snapshot) } ?? 0
         }
     }
 
@@ -194,8 +203,9 @@ extension SQLStorage {
             let headID = try makeHead(of: stream, in: transaction)
             if let plan = plans?[index] { try checkFresh(plan, of: planner, headID: headID, in: transaction) }
             let plan = try plans?[index] ?? planner.plan(planner.known(headID: headID, in: transaction))
-            let rowIDs = try write(plan, headID: headID, now: now, in: transaction)
-            if let fullRead = planner.change.seenGeneration {
+            let (rowIDs, positions) = try write(plan, headID: headID, now: now, in: transaction)
+            if let positions { planner.change.mark?.note(positions) }
+            if let fullRead = try planner.change.seenGeneration ?? fullReadBeside(batch.run, headID, in: transaction) {
                 try noteSeen(
                     plan.seen + rowIDs,
                     fullReadID: fullRead,
@@ -209,6 +219,14 @@ extension SQLStorage {
         for (model, counts) in counts { try count(counts, model: model, run: batch.run, now: now, in: transaction) }
         try move(batch.checkpoint, of: batch.run, in: transaction)
         return counts
+    }
+
+    /// A full read of the sync that goes on while its webhook function writes: what that writes is there, whether the
+    /// read comes to see it or not.
+    private static func fullReadBeside(_ run: RunFence, _ headID: Int64, in transaction: any Transaction) throws
+        -> Int64?
+    {
+        run.isWebhook ? try fullReadID(syncID: run.syncID, headID: headID, in: transaction) : nil
     }
 
     static func move(
@@ -276,14 +294,14 @@ extension SQLStorage {
         "update record set hash = $3, canonical_hash = $4 where id = $1 and position = $2"
 
     /// Writes what a plan found, in its order.
-    /// - Returns: the rows of live records that were written.
+    /// - Returns: the rows of live records that were written, and the positions that were taken.
     /// - Throws: `RecordConflict` when a record is not any more where the plan saw it.
     private static func write(
         _ plan: RecordPlan,
         headID: Int64,
         now: Timestamp,
         in transaction: any Transaction
-    ) throws -> [Int64] {
+    ) throws -> (rowIDs: [Int64], positions: Range<Int64>?) {
         var rowIDs: [Int64] = []
         var changed = plan.rehashes.count
         changed -= try transaction.run(rehashRecord, count: plan.rehashes.count) { index, parameters in
@@ -294,7 +312,7 @@ extension SQLStorage {
             parameters.bind(rehash.canonicalHash, at: 4)
         }
         guard changed == 0 else { throw RecordConflict() }
-        guard !plan.writes.isEmpty else { return [] }
+        guard !plan.writes.isEmpty else { return ([], nil) }
 
         let counts = plan.counts
         let (first, modifiedAt) = try takePositions(
@@ -348,7 +366,7 @@ extension SQLStorage {
             parameters.bind(modifiedAt.microseconds, at: 4)
         }
         guard updated == updates.count, deleted == deletes.count else { throw RecordConflict() }
-        return rowIDs
+        return (rowIDs, first..<first + Int64(plan.writes.count))
     }
 }
 

@@ -60,7 +60,8 @@ extension SQLStorage: SyncStorage {
                 try transaction.run(
                     """
                     update sync set next_run_at = max($3, $5 + coalesce(
-                        (select max(r.started_at) from sync_run r where r.sync_id = sync.id), 0))
+                        (select max(r.started_at) from sync_run r where r.sync_id = sync.id and r.generation > 0),
+                        0))
                     where environment_id = $4 and name = $2 and state = 'started' and next_run_at is not null
                         and frequency_override is null and connection_id in (
                             select c.id from connection c join integration i on i.id = c.integration_id where i.key = $1)
@@ -117,7 +118,11 @@ extension SQLStorage: SyncStorage {
 
     public func latestRun(syncID: Int64) async throws -> SyncRun? {
         try await database.read { snapshot in
-            try Self.runs("where sync_id = $1 order by generation desc limit 1", [.integer(syncID)], in: snapshot).first
+            try Self.runs(
+                "where sync_id = $1 and generation > 0 order by generation desc limit 1",
+                [.integer(syncID)],
+                in: snapshot
+            ).first
         }
     }
 
@@ -292,6 +297,39 @@ extension SQLStorage: SyncStorage {
         }
     }
 
+    public func beginWebhookRun(syncID: Int64, operationID: String, now: Timestamp) async throws -> SyncRun? {
+        try await database.write { transaction in
+            let known = try Self.runs(
+                "where sync_id = $1 and generation < 0 and operation_id = $2",
+                [.integer(syncID), .text(operationID)],
+                in: transaction
+            ).first
+            if let known { return known }
+            let id = try transaction.first(
+                """
+                insert into sync_run (sync_id, generation, is_initial, status, started_at, operation_id)
+                select id, (select min(0, coalesce(min(generation), 0)) - 1 from sync_run where sync_id = $1), 0,
+                    'RUNNING', $2, $3 from sync where id = $1
+                returning id
+                """,
+                [.integer(syncID), SQLValue(now), .text(operationID)]
+            ) { $0.integer(0) }
+            return try id.flatMap { try Self.runs("where id = $1", [.integer($0)], in: transaction).first }
+        }
+    }
+
+    public func endWebhookRun(_ run: RunFence, events: [WebhookEvent]) async throws {
+        try await database.write { transaction in
+            let ended = try transaction.run(
+                "delete from sync_run where id = $1 and generation < 0",
+                [.integer(run.runID)]
+            )
+            // Deleted with its connection, or ended before.
+            guard ended > 0 else { return }
+            for event in events { try Self.insert(event, in: transaction) }
+        }
+    }
+
     public func interruptedRuns(
         notOwnedBy owner: String,
         now: Timestamp
@@ -335,11 +373,17 @@ extension SQLStorage {
 
     /// Makes sure that no later run has begun and none begins before this transaction ends.
     static func checkFence(_ run: RunFence, in transaction: any Transaction) throws {
-        let held = try transaction.run(
-            "update sync set run_generation = $3 where id = $1 and running_run_id = $2 and run_generation = $3",
-            values(of: run)
-        )
-        guard held > 0 else {
+        let isHeld =
+            run.isWebhook
+            ? try transaction.exists(
+                "select 1 from sync_run where sync_id = $1 and id = $2 and generation = $3",
+                values(of: run)
+            )
+            : try transaction.run(
+                "update sync set run_generation = $3 where id = $1 and running_run_id = $2 and run_generation = $3",
+                values(of: run)
+            ) > 0
+        guard isHeld else {
             throw TerapiError(.staleRun, "This run was stopped, or another run of the sync has taken its place.")
         }
     }

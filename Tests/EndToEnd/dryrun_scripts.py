@@ -14,7 +14,7 @@ class Case:
     source: str
     #: "GET /path?query" or "GET /path": a body, or (status, headers, body), or Turns of such.
     answers: dict = dataclasses.field(default_factory=dict)
-    #: Files of the command line: input, connection, metadata, checkpoint, token, provider_paginate.
+    #: Files of the command line: input, connection, metadata, checkpoint, token, variables, provider_paginate.
     files: dict = dataclasses.field(default_factory=dict)
     arguments: list = dataclasses.field(default_factory=list)
     #: Members of the document, as they must be.
@@ -296,6 +296,24 @@ CASES = [
          expect={"saved": {"Item": []}, "updated": {"Item": [{"id": "1", "name": "x"}]}, "deleted": {"Item": items(2)}}),
     sync("trackDeletes", "await nango.trackDeletesStart('Item'); await nango.batchSave([{ id: '1' }], 'Item'); await nango.trackDeletesEnd('Item');",
          expect={**saves(1), "tracked": {"Item": {"started": True, "ended": True}}}),
+    sync("what is deleted",
+         """
+         await nango.trackDeletesStart('Item');
+         await nango.setMergingStrategy({ strategy: 'ignore_if_modified_after' }, 'Item');
+         const { deletedKeys } = await nango.trackDeletesEnd('Item');
+         const older = await nango.deleteRecordsFromPreviousExecutions('Item');
+         await nango.saveCheckpoint({ count: deletedKeys.length + older.deletedKeys.length });
+         """,
+         expect={"checkpoint": {"count": 0}, "error": None}),
+    action("environment variables", "return await nango.getEnvironmentVariables();", files={"variables": {"REGION": "eu"}},
+           expect={"output": [{"name": "REGION", "value": "eu"}]}),
+    action("a form with a file",
+           """
+           const data = new FormData();
+           data.append('a', new File(['b'], 'c.txt', { type: 'text/plain' }));
+           return (await nango.post({ endpoint: '/upload', data })).data;
+           """,
+           answers={"POST /upload": {"ok": True}}, expect={"output": {"ok": True}}),
     sync("records as the script gave them", "await nango.batchSave([{ id: 1, name: undefined }, { id: 1, deep: { at: new Date(0) } }], 'Item');",
          expect={"saved": {"Item": [{"id": 1}, {"id": 1, "deep": {"at": "1970-01-01T00:00:00.000Z"}}]}}),
     sync("several saves of several models",

@@ -316,8 +316,9 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
     func beginFullRead(of stream: RecordStream, run: RunFence) async throws -> Int64 { 0 }
     func endFullRead(
         of stream: RecordStream, run: RunFence, scope: EnvironmentScope, allowsMassDeletion: Bool
-    ) async throws -> DeletionOutcome { .deleted(0) }
-    func abandonFullReads(syncID: Int64) async throws {}
+    ) async throws -> DeletionOutcome { .deleted([]) }
+    func abandonFullReads(run: RunFence) async throws {}
+    func position(of stream: RecordStream) async throws -> Int64 { 0 }
     func removeRecords(of streams: [RecordStream]) async throws {}
 
     // MARK: - Webhooks and logs
@@ -339,9 +340,9 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
         read { $0.events.first { $0.event.scope == scope && $0.event.id == id } }
     }
 
-    func append(operations: [LogOperation], messages: [LogMessage]) async throws {
     func endInterrupted(now: Timestamp) async throws {}
 
+    func append(operations: [LogOperation], messages: [LogMessage]) async throws {
         read { state in
             state.operations += operations
             state.messages += messages

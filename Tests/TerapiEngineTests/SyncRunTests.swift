@@ -542,6 +542,119 @@ struct SyncRunTests {
         #expect(try await fixture.latestRun()?.error?.contains("without trackDeletesStart") == true)
     }
 
+    @Test
+    func `tells a script which records its full read has deleted`() async throws {
+        let fixture = try await EngineFixture()
+        fixture.scripts.set { run in
+            try await run.save(1...4)
+            try await run.call("trackDeletesStart", "Ticket")
+            try await run.save([1, 3])
+            #expect(try await run.call("trackDeletesEnd", "Ticket") == ["deletedKeys": ["2", "4"]])
+            try await run.call("trackDeletesStart", "Ticket")
+            try await run.save([1, 3])
+            #expect(try await run.call("trackDeletesEnd", "Ticket") == ["deletedKeys": []])
+        }
+        try await fixture.engine.syncWorker.runOnce()
+        #expect(try await fixture.latestRun()?.status == .success)
+    }
+
+    /// The older call says only at the end of a run that the run was a full read from its beginning.
+    @Test
+    func `deletes what a run has not seen when its script asks for it at the end`() async throws {
+        let code = "nango.deleteRecordsFromPreviousExecutions('Ticket')"
+        let fixture = try await EngineFixture(syncs: [try EngineFixture.definition(code: code)])
+        func run(_ ids: ClosedRange<Int>, deletes: Bool, fails: Bool = false) async throws -> [String] {
+            fixture.scripts.set { run in
+                try await run.save(ids)
+                if fails { throw TerapiError(.scriptError, "no") }
+                guard deletes else { return }
+                let answer = try await run.call("deleteRecordsFromPreviousExecutions", "Ticket")
+                #expect(answer["deletedKeys"]?.array != nil)
+                // A second time finds nothing more.
+                let again = try await run.call("deleteRecordsFromPreviousExecutions", "Ticket")
+                #expect(again == ["deletedKeys": []])
+            }
+            fixture.clock.advance(by: .seconds(3600))
+            try await fixture.engine.syncWorker.runOnce()
+            return try await fixture.recordList().filter { $0.contains("DELETED") }.map { String($0.prefix(2)) }
+                .sorted()
+        }
+
+        #expect(try await run(1...9, deletes: true).isEmpty)
+        // A run without the call deletes nothing, and the next one does not take what it has seen for its own.
+        #expect(try await run(1...8, deletes: false).isEmpty)
+        #expect(try await run(2...9, deletes: true) == ["1 "])
+        // One that broke off is gone on with.
+        #expect(try await run(2...5, deletes: true, fails: true) == ["1 "])
+        #expect(try await run(6...8, deletes: true) == ["1 ", "9 "])
+        #expect(try await fixture.latestRun()?.status == .success)
+    }
+
+    @Test
+    func `the older call fails where nothing could be noted for it`() async throws {
+        let fixture = try await EngineFixture()
+        fixture.scripts.set { run in
+            try await run.save(1...2)
+            try await run.call("deleteRecordsFromPreviousExecutions", "Ticket")
+        }
+        try await fixture.engine.syncWorker.runOnce()
+        #expect(try await fixture.latestRun()?.error?.contains("by its name") == true)
+    }
+
+    @Test(arguments: [true, false])
+    func `a sync that reads everything deletes the rest at its end, and only then`(readsEverything: Bool) async throws {
+        let definition = try EngineFixture.definition(readsEverything: readsEverything)
+        let fixture = try await EngineFixture(syncs: [definition])
+        func run(_ ids: ClosedRange<Int>, fails: Bool = false) async throws -> [String] {
+            fixture.scripts.set { run in
+                try await run.save(ids)
+                if fails { throw TerapiError(.scriptError, "no") }
+            }
+            fixture.clock.advance(by: .seconds(3600))
+            try await fixture.engine.syncWorker.runOnce()
+            return try await fixture.recordList().filter { $0.contains("DELETED") }
+        }
+
+        #expect(try await run(1...4).isEmpty)
+        #expect(try await run(2...2, fails: true).isEmpty)
+        #expect(try await run(3...4) == (readsEverything ? ["1 DELETED first"] : []))
+        #expect(try await fixture.latestRun()?.counts["Ticket"]?.deleted == (readsEverything ? 1 : 0))
+    }
+
+    // MARK: Merging
+
+    @Test(arguments: ["ignore_if_modified_after", "override"])
+    func `leaves alone or overrides what a webhook function changes meanwhile`(strategy: String) async throws {
+        let definition = try EngineFixture.definition(webhookSubscriptions: ["*"])
+        let fixture = try await EngineFixture(syncs: [definition])
+        fixture.scripts.set { run in
+            guard run.invocation.properties["entry"] == nil else { return try await run.save([2], title: "webhook") }
+            try await run.save(1...3)
+            try await run.call("setMergingStrategy", ["strategy": .string(strategy)], "Ticket")
+            try await run.save([1], title: "own")
+            // Committed, so that what the webhook writes comes after it.
+            try await run.call("listRecords", "Ticket")
+            try await fixture.engine.providerWebhooks.receive("x", payload: [:], for: fixture.connection)
+            try await fixture.engine.actionWorker.runOnce()
+            try await run.save(1...3, title: "late")
+        }
+        try await fixture.engine.syncWorker.runOnce()
+
+        #expect(try await fixture.latestRun()?.status == .success)
+        let titles = try await fixture.recordList().sorted().map { record in
+            record.split(separator: " ").enumerated().filter { $0.offset != 1 }.map(\.element).joined(separator: " ")
+        }
+        #expect(titles == ["1 late", strategy == "override" ? "2 late" : "2 webhook", "3 late"])
+    }
+
+    @Test(arguments: [["strategy": "newest"], [:], "override"] as [JSONValue])
+    func `refuses a merging strategy that does not exist`(strategy: JSONValue) async throws {
+        let fixture = try await EngineFixture()
+        fixture.scripts.set { try await $0.call("setMergingStrategy", strategy, "Ticket") }
+        try await fixture.engine.syncWorker.runOnce()
+        #expect(try await fixture.latestRun()?.error?.contains("ignore_if_modified_after") == true)
+    }
+
     // MARK: Secrets
 
     @Test
@@ -560,25 +673,6 @@ struct SyncRunTests {
         #expect(error == "failed with ***")
         for secret in ["access-1", "refresh-1"] { #expect(!fixture.log.text.contains(secret)) }
     }
-}
-
-extension ScriptRun {
-    /// A read from the first page to the last, with deletions detected.
-    func fullRead(_ ids: some Sequence<Int>) async throws {
-        try await call("trackDeletesStart", "Ticket")
-        try await save(ids)
-        try await call("trackDeletesEnd", "Ticket")
-    }
-}
-
-extension EngineFixture {
-    /// The right to write of the run at work.
-    func runningFence() async throws -> RunFence {
-        let sync = try await sync()
-        guard let runID = sync.runningRunID else { throw TerapiError(.serverError, "Nothing runs.") }
-        return RunFence(syncID: sync.id, runID: runID, generation: sync.runGeneration)
-    }
-}
 
     @Test
     func `gives a script the variables of its environment, and keeps them out of the log`() async throws {
@@ -603,3 +697,22 @@ extension EngineFixture {
         #expect(fixture.log.text.contains("***"))
         #expect(!fixture.log.text.contains("canary"))
     }
+}
+
+extension ScriptRun {
+    /// A read from the first page to the last, with deletions detected.
+    func fullRead(_ ids: some Sequence<Int>) async throws {
+        try await call("trackDeletesStart", "Ticket")
+        try await save(ids)
+        try await call("trackDeletesEnd", "Ticket")
+    }
+}
+
+extension EngineFixture {
+    /// The right to write of the run at work.
+    func runningFence() async throws -> RunFence {
+        let sync = try await sync()
+        guard let runID = sync.runningRunID else { throw TerapiError(.serverError, "Nothing runs.") }
+        return RunFence(syncID: sync.id, runID: runID, generation: sync.runGeneration)
+    }
+}

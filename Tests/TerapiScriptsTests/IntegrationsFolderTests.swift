@@ -68,6 +68,23 @@ struct IntegrationsFolderTests {
         #expect(definitions.onEvents.first?.event == .postConnectionCreation)
     }
 
+    @Test(
+        arguments: [
+            ("", [], false), ("trackDeletes: true,", [], true), ("webhookSubscriptions: ['a', '*'],", [], false),
+            ("webhookSubscriptions: ['a', '*'], onWebhook: async () => {},", ["a", "*"], false),
+            ("onWebhook: async () => {},", [], false),
+        ] as [(String, [String], Bool)])
+    func `reads what a sync wants besides its runs`(keys: String, subscriptions: [String], readsAll: Bool) async throws
+    {
+        let text = Self.sync.replacing("autoStart: false,", with: keys)
+        let folder = try Folder(["github/models.ts": Self.models, "github/syncs/issues.ts": text])
+
+        let sync = try #require(try await folder.load().syncs.first)
+
+        #expect(sync.webhookSubscriptions == subscriptions)
+        #expect(sync.readsEverything == readsAll)
+    }
+
     @Test(arguments: [
         ("github/syncs/a.ts", "export default 1;", "a.ts:1:1: The script exports nothing to run"),
         ("github/syncs/a.ts", "const x = ;", "a.ts:1:11: Unexpected \";\""),

@@ -18,6 +18,20 @@ struct ScriptingDocumentTests {
             code.contains("createSync(") ? .sync : code.contains("createOnEvent(") ? .onEvent : .action
         }
 
+        /// What a webhook brings to its function, or the input of an action.
+        var input: JSONValue {
+            isWebhook
+                ? ["action": "opened", "issue": ["id": 7, "title": "Seventh", "state": "open"]] : ["title": "Third"]
+        }
+
+        var properties: JSONObject {
+            var properties: JSONObject = ["connectionId": "c-1", "providerConfigKey": "github", "provider": "github"]
+            if isWebhook { properties["entry"] = "onWebhook" }
+            return properties
+        }
+
+        private var isWebhook: Bool { code.contains("onWebhook:") }
+
         /// As one CommonJS module, which is what a bundler makes of it.
         var module: String {
             guard code.contains("export default") else {
@@ -60,8 +74,8 @@ struct ScriptingDocumentTests {
             kind: example.kind,
             name: "github/example",
             code: example.module,
-            properties: ["connectionId": "c-1", "providerConfigKey": "github", "provider": "github"],
-            input: ["title": "Third"],
+            properties: example.properties,
+            input: example.input,
             timeout: .seconds(20)
         )
 
@@ -118,6 +132,11 @@ struct ScriptingDocumentTests {
         case "PATCH /issues/1", "PUT /issues/1/labels": return answer(body)
         case "DELETE /issues/1": return answer("", status: 204)
         case "POST /echo": return answer(body)
+        case "POST /upload":
+            let type = request.headers.first { $0.name == "content-type" }?.value ?? ""
+            let isWhole = body.hasPrefix("--") && body.contains(#"filename="shot.png""#)
+            return type.hasPrefix("multipart/form-data; boundary=") && isWhole
+                ? answer("{}", status: 201) : answer("{}", status: 415)
         case "POST /graphql": return answer(#"{"data":{"viewer":{"login":"ada"}}}"#)
         case "GET /me", "GET https://status.example/me": return answer(#"{"login":"ada"}"#)
         case "GET /avatar": return ScriptResponse(status: 200, headers: [], body: [0x89, 0x50, 0x4E, 0x47])
@@ -143,6 +162,7 @@ struct ScriptingDocumentTests {
         case "getRecordsByIds": ["1": ["id": "1", "title": "First"]]
         case "listRecords":
             ["records": [["id": "1", "title": "First"], ["id": "2", "title": "Second"]], "next_cursor": .null]
+        case "trackDeletesEnd": ["deletedKeys": ["3"]]
         case "triggerAction": ["id": 3]
         case "tryAcquireLock": true
         default: .null

@@ -28,7 +28,7 @@ struct SyncFileTests {
         #expect(sync.definition.models == ["ticket"])
         #expect(sync.definition.frequency.interval == .seconds(300))
         #expect(sync.definition.startsAutomatically)
-        #expect(!sync.definition.tracksDeletes)
+        #expect(!sync.definition.tracksDeletes && !sync.definition.readsEverything)
         #expect(sync.method == "GET")
         #expect(sync.endpoint == "/repos/${metadata.owner}/${metadata.repo}/issues")
         #expect(

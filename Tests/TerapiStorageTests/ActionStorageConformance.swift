@@ -236,10 +236,12 @@ struct ActionStorageConformance {
         #expect(try await fixture.storage.event(event.id, in: fixture.scope)?.event.kind == .asyncAction)
         let prod = try await other(fixture)
         #expect(try await fixture.storage.action(new.id, in: prod.scope, now: fixture.clock.now) == nil)
-        // The scripts of an event are nobody's to ask for.
-        let scripts = run(fixture, kind: .event)
-        _ = try await begin(scripts, fixture)
-        #expect(try await find(scripts.id, fixture) == nil)
+        // The scripts of an event and a provider's webhook are nobody's to ask for.
+        for kind in [ActionRun.Kind.event, .webhook] {
+            let scripts = run(fixture, kind: kind)
+            _ = try await begin(scripts, fixture)
+            #expect(try await find(scripts.id, fixture) == nil)
+        }
     }
 
     @Test(arguments: Engine.allCases)

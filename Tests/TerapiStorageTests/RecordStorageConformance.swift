@@ -105,6 +105,62 @@ struct RecordStorageConformance {
         #expect(page.items[0].document["o"] == ["x": 1, "y": [3]])
     }
 
+    /// What became of records that a webhook function has changed during a run, with and without a mark.
+    @Test(
+        arguments: Engine.allCases,
+        [
+            (isMarked: true, titles: ["1 late", "2 webhook", "3 first deleted", "4 webhook", "5 late"], others: 3),
+            (isMarked: false, titles: ["1 late", "2 late", "3 late", "4 late", "5 late"], others: 0),
+        ]
+    )
+    func `leaves alone what others have changed since a mark, and nothing else`(
+        engine: Engine,
+        example: (isMarked: Bool, titles: [String], others: Int)
+    ) async throws {
+        let fixture = try await StorageFixture(engine)
+        let run = try await fixture.claim()
+        let webhook = try await fixture.beginWebhook()
+        try await fixture.save(tickets(1...4), run: run)
+        let position = try await fixture.storage.position(of: fixture.stream)
+        let mark = example.isMarked ? MergingMark(position: position) : nil
+
+        try await fixture.save(tickets([2], title: "webhook"), run: webhook)
+        try await fixture.save(tickets([3]), run: webhook, kind: .delete)
+        // The run's own changes are behind the mark too, before and after another of the webhook's.
+        try await fixture.save(tickets([1], title: "own"), run: run, mark: mark)
+        try await fixture.save(tickets([4], title: "webhook"), run: webhook)
+        try await fixture.save([("1", #"{"more":1}"#)], run: run, kind: .update, mark: mark)
+        let counts = try await fixture.save(tickets(1...5, title: "late"), run: run, mark: mark)
+
+        let items = try await fixture.all().sorted { $0.id < $1.id }
+        let titles = items.map { "\($0.id) \($0.document["title"]?.string ?? "")\($0.isDeleted ? " deleted" : "")" }
+        #expect(titles == example.titles)
+        #expect(counts.unchanged == example.others)
+        // A deletion or a partial change of what is another's waits too.
+        let deleted = try await fixture.save(tickets([2]), run: run, kind: .delete, mark: mark)
+        let merged = try await fixture.save([("4", #"{"more":1}"#)], run: run, kind: .update, mark: mark)
+        #expect(deleted.deleted == (example.isMarked ? 0 : 1))
+        #expect(merged.updated == (example.isMarked ? 0 : 1))
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `does not take its own batch for another's while it is under way`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let run = try await fixture.claim()
+        try await fixture.save(tickets([1]), run: run)
+        let mark = MergingMark(position: try await fixture.storage.position(of: fixture.stream))
+        var prepared: [any PreparedRecordBatch] = []
+        for title in ["second", "third"] {
+            let change = fixture.change(tickets([1], title: title), mark: mark)
+            let batch = RecordBatch(run: run, scope: fixture.scope, changes: [change])
+            prepared.append(try await fixture.storage.prepare(batch))
+        }
+
+        for batch in prepared { _ = try await fixture.storage.commit(batch) }
+
+        #expect(try await fixture.all().map(\.document["title"]) == ["third"])
+    }
+
     @Test(arguments: Engine.allCases)
     func `counts a deleted record that comes back as added`(engine: Engine) async throws {
         let fixture = try await StorageFixture(engine)

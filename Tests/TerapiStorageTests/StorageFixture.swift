@@ -112,8 +112,7 @@ struct StorageFixture {
         through integration: Integration,
         storage: SQLStorage,
         now: Timestamp,
-        syncs: [SyncDefinition] = [definition],
-        scripts hasScripts: Bool = false
+        syncs: [SyncDefinition] = [definition]
     ) async throws -> Connection {
         try await storage.save(
             Connection(
@@ -130,7 +129,7 @@ struct StorageFixture {
             syncs: syncs,
             now: now,
             event: { _, _ in nil },
-            scripts: { stored in hasScripts ? scripts(of: stored, now: now) : nil }
+            scripts: { _ in nil }
         )
     }
 
@@ -154,6 +153,13 @@ struct StorageFixture {
         return RunFence(syncID: claimed.sync.id, runID: claimed.run.id, generation: claimed.run.generation)
     }
 
+    /// Begins a run of the sync's webhook function.
+    func beginWebhook(_ operationID: String = randomUUID()) async throws -> RunFence {
+        let run = try await storage.beginWebhookRun(syncID: sync.id, operationID: operationID, now: clock.now)
+        guard let run else { throw TerapiError(.serverError, "There is no sync.") }
+        return run.fence
+    }
+
     /// Ends a run and makes the sync due again.
     func end(_ run: RunFence, _ status: SyncRun.Status = .success) async throws {
         try await storage.endRun(
@@ -170,10 +176,11 @@ struct StorageFixture {
         run: RunFence,
         kind: ScriptRecordChange.Kind = .save,
         seen: Int64? = nil,
+        mark: MergingMark? = nil,
         checkpoint: RecordBatch.CheckpointChange? = nil,
         stream: RecordStream? = nil
     ) async throws -> ChangeCounts {
-        let change = change(documents, kind: kind, seen: seen, stream: stream)
+        let change = change(documents, kind: kind, seen: seen, mark: mark, stream: stream)
         let counts = try await storage.save(
             RecordBatch(run: run, scope: scope, changes: [change], checkpoint: checkpoint)
         )
@@ -184,6 +191,7 @@ struct StorageFixture {
         _ documents: [(id: String, json: String)],
         kind: ScriptRecordChange.Kind = .save,
         seen: Int64? = nil,
+        mark: MergingMark? = nil,
         stream: RecordStream? = nil
     ) -> RecordChange {
         RecordChange(
@@ -191,7 +199,8 @@ struct StorageFixture {
             stream: stream ?? self.stream,
             ids: documents.map(\.id),
             documents: documents.map { ArraySlice($0.json.utf8) },
-            seenGeneration: seen
+            seenGeneration: seen,
+            mark: mark
         )
     }
 

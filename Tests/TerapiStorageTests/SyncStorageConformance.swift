@@ -299,6 +299,50 @@ struct SyncStorageConformance {
     }
 
     @Test(arguments: Engine.allCases)
+    func `runs a webhook function beside the sync's own run`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let storage = fixture.storage
+        let webhook = try await fixture.beginWebhook("op-1")
+        #expect(webhook.isWebhook)
+        #expect(try await storage.latestRun(syncID: fixture.sync.id) == nil)
+        let run = fence(try #require(try await claim(fixture)))
+        #expect(!run.isWebhook)
+        let second = try await fixture.beginWebhook("op-2")
+
+        try await fixture.save(tickets([1]), run: webhook)
+        try await fixture.save(tickets([2, 3]), run: run)
+        try await fixture.save(tickets([4]), run: second)
+
+        #expect(try await storage.latestRun(syncID: fixture.sync.id)?.id == run.runID)
+        // What was cut off goes on with what it has counted.
+        #expect(try await fixture.beginWebhook("op-1") == webhook)
+        #expect(try await storage.run(webhook.runID)?.counts == ["Ticket": ChangeCounts(added: 1)])
+        #expect(try await storage.run(run.runID)?.counts == ["Ticket": ChangeCounts(added: 2)])
+        let event = WebhookEvent(
+            scope: fixture.scope, connectionID: fixture.connection.id, kind: .sync, body: Array("{}".utf8), urls: [],
+            createdAt: fixture.clock.now
+        )
+        try await storage.endWebhookRun(webhook, events: [event])
+        // The end comes once, and nothing after it.
+        try await storage.endWebhookRun(webhook, events: [event])
+        let late = await #expect(throws: TerapiError.self) { try await fixture.save(tickets([5]), run: webhook) }
+
+        #expect(late?.code == .staleRun)
+        #expect(try await storage.run(webhook.runID) == nil)
+        #expect(try await storage.event(event.id, in: fixture.scope) != nil)
+        // A reset takes nothing from it: what a provider has sent is true all the same.
+        try await storage.requestRun(
+            syncID: fixture.sync.id, reset: true, confirmsMassDeletion: false, now: fixture.clock.now)
+        try await fixture.save(tickets([6]), run: second)
+        await #expect(throws: TerapiError.self) { try await fixture.save(tickets([7]), run: run) }
+        _ = try await storage.deleteConnection("alice", integrationKey: "desk", in: fixture.scope)
+        await #expect(throws: TerapiError.self) { try await fixture.save(tickets([8]), run: second) }
+        #expect(
+            try await storage.beginWebhookRun(syncID: fixture.sync.id, operationID: "op-3", now: fixture.clock.now)
+                == nil)
+    }
+
+    @Test(arguments: Engine.allCases)
     func `keeps a frequency of its own until it is taken back`(engine: Engine) async throws {
         let fixture = try await StorageFixture(engine)
         let storage = fixture.storage

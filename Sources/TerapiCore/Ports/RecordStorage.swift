@@ -27,6 +27,9 @@ public protocol RecordStorage: Sendable {
     func documents(after id: String?, limit: Int, in stream: RecordStream, scope: EnvironmentScope) async throws
         -> [(id: String, document: [UInt8])]
 
+    /// The last position that was given out in a stream; 0 when there is none.
+    func position(of stream: RecordStream) async throws -> Int64
+
     /// How many live records each model of a connection has.
     func counts(connectionID: Int64) async throws -> [String: Int]
 
@@ -43,8 +46,9 @@ public protocol RecordStorage: Sendable {
         allowsMassDeletion: Bool
     ) async throws -> DeletionOutcome
 
-    /// Forgets what a full read has seen so far: the next one starts anew. After a gap, a cancel or a reset.
-    func abandonFullReads(syncID: Int64) async throws
+    /// Forgets what the full reads of the run's sync have seen so far: the next ones start anew.
+    /// - Throws: `TerapiError(.staleRun)` when a later run has begun: they are its own.
+    func abandonFullReads(run: RunFence) async throws
 
     /// Removes every record of a sync's models for good; for `reset` with `emptyCache`.
     func removeRecords(of streams: [RecordStream]) async throws

@@ -50,6 +50,14 @@ public protocol SyncStorage: Sendable {
     /// - Throws: `TerapiError(.staleRun)` when a later run has begun; nothing is written then.
     func endRun(_ run: RunFence, ending: RunEnding, events: [WebhookEvent], now: Timestamp) async throws
 
+    /// Begins the run of a sync's webhook function beside the sync's own runs, or goes on with the one of the same
+    /// operation that was cut off: what it had committed still counts.
+    /// - Returns: `nil` when there is no such sync.
+    func beginWebhookRun(syncID: Int64, operationID: String, now: Timestamp) async throws -> SyncRun?
+
+    /// Ends such a run together with the webhook events that tell of it, and forgets it.
+    func endWebhookRun(_ run: RunFence, events: [WebhookEvent]) async throws
+
     /// Runs that never ended and whose lease has run out, or whose owner is of another boot.
     func interruptedRuns(notOwnedBy owner: String, now: Timestamp) async throws -> [(sync: Sync, run: SyncRun)]
 }

@@ -164,7 +164,10 @@ final class DryrunFunctions: ScriptFunctions {
         case "listRecords": return ["records": .array(saved(arguments.first?.string)), "next_cursor": .null]
         case "log": log(arguments)
         case "trackDeletesStart": track("started", arguments)
-        case "trackDeletesEnd", "deleteRecordsFromPreviousExecutions": track("ended", arguments)
+        case "trackDeletesEnd", "deleteRecordsFromPreviousExecutions":
+            track("ended", arguments)
+            // Nothing is there that could have gone.
+            return ["deletedKeys": []]
         case "tryAcquireLock", "releaseLock": return true
         case "triggerAction", "triggerSync", "startSync":
             let text = "\(name)(\(arguments.map { $0.text() }.joined(separator: ", "))) is not done in a dryrun."
@@ -195,14 +198,14 @@ final class DryrunFunctions: ScriptFunctions {
         return credentials?["access_token"] ?? credentials?["apiKey"] ?? credentials?["token"] ?? credentials ?? .null
     }
 
-    private func setMetadata(_ make: (JSONObject) -> JSONObject) -> JSONValue {
-        current.withLock { state in
-            state.metadata = .object(make(state.metadata?.object ?? [:]))
     private var variables: JSONValue {
         let members = facts.variables?.object?.members ?? []
         return .array(members.map { ["name": .string($0.name), "value": $0.value] })
     }
 
+    private func setMetadata(_ make: (JSONObject) -> JSONObject) -> JSONValue {
+        current.withLock { state in
+            state.metadata = .object(make(state.metadata?.object ?? [:]))
             state.hasNewMetadata = true
         }
         return .null

@@ -34,15 +34,20 @@ struct EngineFixture {
         integration: String = "desk",
         models: [String] = ["Ticket"],
         frequency: String = "every 5 minutes",
-        allowsMassDeletion: Bool = false
+        readsEverything: Bool = false,
+        allowsMassDeletion: Bool = false,
+        webhookSubscriptions: [String] = [],
+        code: String = ""
     ) throws -> SyncDefinition {
         SyncDefinition(
             integrationKey: integration,
             name: name,
             models: models,
             frequency: try Frequency(frequency),
+            readsEverything: readsEverything,
             allowsMassDeletion: allowsMassDeletion,
-            code: ""
+            webhookSubscriptions: webhookSubscriptions,
+            code: code
         )
     }
 

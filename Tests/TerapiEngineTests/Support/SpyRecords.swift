@@ -88,8 +88,12 @@ final class SpyRecords: RecordStorage {
         try await storage.endFullRead(of: stream, run: run, scope: scope, allowsMassDeletion: allowsMassDeletion)
     }
 
-    func abandonFullReads(syncID: Int64) async throws {
-        try await storage.abandonFullReads(syncID: syncID)
+    func position(of stream: RecordStream) async throws -> Int64 {
+        try await storage.position(of: stream)
+    }
+
+    func abandonFullReads(run: RunFence) async throws {
+        try await storage.abandonFullReads(run: run)
     }
 
     func removeRecords(of streams: [RecordStream]) async throws {
