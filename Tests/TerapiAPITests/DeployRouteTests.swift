@@ -95,7 +95,8 @@ struct DeployRouteTests {
             uri: "/integrations/zendesk/functions?type=action&search=TICK", status: 200,
             contains: [
                 #""id":"zendesk/actions/create-ticket""#, #""source":"standalone""#,
-                #""pagination":{"total":1,"page":0,"limit":20}"#, #""last_deployed":"2027-01-15T08:00:00.000000+00:00""#,
+                #""pagination":{"total":1,"page":0,"limit":20}"#,
+                #""last_deployed":"2027-01-15T08:00:00.000000+00:00""#,
             ],
             excludes: ["code-canary"]
         ),
