@@ -134,6 +134,7 @@ extension API {
     var adminRoutes: [Route] {
         let health = HealthRoutes(readiness: readiness)
         let admin = AdminRoutes(settings: ports.settings, logs: ports.logs, authenticator: authenticator)
+        let dryruns = ports.dryruns.map { DryrunRoutes(dryruns: $0, admin: admin) }
         return [
             Route(.get, "/health", .anyone, health.health),
             Route(.get, "/admin/environments", .anyone, admin.environments),
@@ -143,5 +144,12 @@ extension API {
             Route(.delete, "/admin/api-keys/:keyId", .anyone, query: true, admin.deleteKey),
             Route(.post, "/admin/signing-key/rotate", .anyone, query: true, admin.rotateSigningKey),
         ]
+            + (dryruns.map { dryruns in
+                [
+                    Route(.post, "/admin/dryrun/connection", .anyone, query: true, dryruns.connection),
+                    Route(.post, "/admin/dryrun/request", .anyone, query: true, dryruns.request),
+                    Route(.post, "/admin/dryrun/call", .anyone, query: true, dryruns.call),
+                ]
+            } ?? [])
     }
 }

@@ -13,6 +13,7 @@ public struct Engine: Sendable {
     public let syncWorker: SyncWorker
     public let actions: ActionController
     public let actionWorker: ActionWorker
+    public let dryruns: DryrunController
     public let webhookSender: WebhookSender
     public let credentialRefresher: CredentialRefresher
     public let deployments: DeployController
@@ -89,6 +90,7 @@ public struct Engine: Sendable {
             admission: Admission(limit: Self.maxActions, patience: .seconds(30), clock: clock)
         )
         actionWorker = ActionWorker(services: services)
+        dryruns = DryrunController(services: services)
         webhookSender = WebhookSender(services: services)
         credentialRefresher = CredentialRefresher(services: services)
         let deployer = DeployController(services: services, storage: deployments, workshop: workshop)
