@@ -80,7 +80,7 @@ let package = Package(
                 "TerapiCore", "CJavaScriptCore", "Yams",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
-            resources: [.embedInCode("Prelude")],
+            resources: [.embedInCode("Prelude"), .embedInCode("Project")],
             swiftSettings: settings
         ),
         .target(

@@ -18,8 +18,10 @@ public struct APIPorts: Sendable {
     public var actionControl: any ActionControl
     public var deployControl: any DeployControl
     public var functionControl: any FunctionControl
+    public var dryruns: (any DryrunControl)?
     public var clock: any WallClock
 
+    /// - Parameter dryruns: without it, scripts cannot run dry through the socket.
     public init(
         settings: any SettingsStorage,
         connections: any ConnectionStorage,
@@ -33,6 +35,7 @@ public struct APIPorts: Sendable {
         actionControl: any ActionControl,
         deployControl: any DeployControl,
         functionControl: any FunctionControl,
+        dryruns: (any DryrunControl)? = nil,
         clock: any WallClock
     ) {
         self.settings = settings
@@ -47,6 +50,7 @@ public struct APIPorts: Sendable {
         self.actionControl = actionControl
         self.deployControl = deployControl
         self.functionControl = functionControl
+        self.dryruns = dryruns
         self.clock = clock
     }
 }

@@ -136,6 +136,7 @@ extension API {
     var adminRoutes: [Route] {
         let health = HealthRoutes(readiness: readiness)
         let admin = AdminRoutes(settings: ports.settings, logs: ports.logs, authenticator: authenticator)
+        let dryruns = ports.dryruns.map { DryrunRoutes(dryruns: $0, admin: admin) }
         return [
             Route(.get, "/health", .anyone, health.health),
             Route(.get, "/admin/environments", .anyone, admin.environments),
@@ -147,5 +148,12 @@ extension API {
             Route(.patch, "/admin/variables", .anyone, query: true, admin.changeVariables),
             Route(.post, "/admin/signing-key/rotate", .anyone, query: true, admin.rotateSigningKey),
         ]
+            + (dryruns.map { dryruns in
+                [
+                    Route(.post, "/admin/dryrun/connection", .anyone, query: true, dryruns.connection),
+                    Route(.post, "/admin/dryrun/request", .anyone, query: true, dryruns.request),
+                    Route(.post, "/admin/dryrun/call", .anyone, query: true, dryruns.call),
+                ]
+            } ?? [])
     }
 }

@@ -14,6 +14,7 @@ public struct Engine: Sendable {
     public let actions: ActionController
     public let actionWorker: ActionWorker
     public let providerWebhooks: ProviderWebhookController
+    public let dryruns: DryrunController
     public let webhookSender: WebhookSender
     public let credentialRefresher: CredentialRefresher
     public let deployments: DeployController
@@ -91,6 +92,7 @@ public struct Engine: Sendable {
         )
         actionWorker = ActionWorker(services: services)
         providerWebhooks = ProviderWebhookController(services: services)
+        dryruns = DryrunController(services: services)
         webhookSender = WebhookSender(services: services)
         credentialRefresher = CredentialRefresher(services: services)
         let deployer = DeployController(services: services, storage: deployments, workshop: workshop)

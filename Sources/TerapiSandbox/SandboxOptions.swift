@@ -14,6 +14,9 @@ public struct SandboxOptions: Sendable {
     public var clientID = "sandbox-client"
     public var clientSecret = Secret("sandbox-secret")
 
+    /// An access token that is always good, for who wants to read tickets and not to authorize first.
+    public var accessToken: Secret?
+
     /// Where the browser may be sent back to, compared exactly. Empty: every address on loopback.
     public var redirectURIs: [String] = []
 

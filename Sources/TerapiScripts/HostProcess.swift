@@ -66,8 +66,6 @@ final class HostProcess: Sendable {
         var ending: HostEnding?
         var residentBytes = 0
         var watch: (any DispatchSourceTimer)?
-        /// Hashes of the modules that the host has been sent.
-        var modules: Set<String> = []
     }
 
     private struct Outgoing {
@@ -87,6 +85,8 @@ final class HostProcess: Sendable {
     private let resident: ResidentMemory
     private let writes: DispatchQueue
     private let outgoing = Mutex(Outgoing())
+    /// Hashes of the modules that the host has been sent.
+    private let sentModules = Mutex<Set<String>>([])
     private let state = Mutex(State())
 
     /// - Parameter onReady: learns which parts of the cage the kernel refused.
@@ -195,11 +195,15 @@ final class HostProcess: Sendable {
 
     /// Sends what a script needs before it starts, unless the host has it already.
     func sendModules(_ header: ScriptHeader, from modules: SharedModules) throws {
-        for (name, hash) in header.modules where state.withLock({ $0.modules.insert(hash).inserted }) {
-            guard let text = modules[hash] else {
-                throw TerapiError(.scriptError, "\(header.source) requires \(name), which was not bundled with it.")
+        // Whoever finds a module noted finds it sent, too: its own start goes behind it.
+        try sentModules.withLock { sent in
+            for (name, hash) in header.modules where !sent.contains(hash) {
+                guard let text = modules[hash] else {
+                    throw TerapiError(.scriptError, "\(header.source) requires \(name), which was not bundled with it.")
+                }
+                send(.module, run: 0, [Array("\(hash)\n".utf8), text])
+                sent.insert(hash)
             }
-            send(.module, run: 0, [Array("\(hash)\n".utf8), text])
         }
     }
 

@@ -9,16 +9,25 @@ public struct HostWorkshop: ScriptWorkshop {
     private let mapsFolder: String
     private let packagesFolder: String
     private let environment: [String: String]
+    private let esbuild: String?
 
     /// - Parameters:
     ///   - mapsFolder: for source maps, which are read when a script fails. Made anew by ``load(_:modules:)``.
     ///   - packagesFolder: where, and above which, shared packages are looked for.
-    ///   - environment: `PATH`, `NODE_PATH` and `TERAPI_ESBUILD` of the operator.
-    public init(host: ScriptHost, mapsFolder: String, packagesFolder: String, environment: [String: String]) {
+    ///   - environment: `PATH` and `NODE_PATH` of the operator.
+    ///   - esbuild: where the program is, if that is set; see ``Esbuild``.
+    public init(
+        host: ScriptHost,
+        mapsFolder: String,
+        packagesFolder: String,
+        environment: [String: String],
+        esbuild: String? = nil
+    ) {
         self.host = host
         self.mapsFolder = mapsFolder
         self.packagesFolder = packagesFolder
         self.environment = environment
+        self.esbuild = esbuild
     }
 
     /// Removes the source maps of scripts that were loaded by an earlier process.
@@ -92,7 +101,8 @@ public struct HostWorkshop: ScriptWorkshop {
             folder: packagesFolder,
             cache: nil,
             modules: host.modules,
-            environment: environment
+            environment: environment,
+            esbuild: esbuild
         )
         let compiled = try await bundler.compileAlone(Array(script.code.utf8), as: file)
         guard compiled.mistakes.isEmpty else {

@@ -5,13 +5,20 @@ public import TerapiCore
 public struct IntegrationsFolder: Sendable {
     private let path: String
     private let environment: [String: String]
+    private let esbuild: String?
 
     /// - Parameters:
     ///   - path: as it is to be shown in messages.
-    ///   - environment: `PATH`, `NODE_PATH` and `TERAPI_ESBUILD` of the person.
-    public init(_ path: String, environment: [String: String] = ProcessInfo.processInfo.environment) {
+    ///   - environment: `PATH` and `NODE_PATH` of the person.
+    ///   - esbuild: where the program is, if that is set; see ``Esbuild``.
+    public init(
+        _ path: String,
+        environment: [String: String] = ProcessInfo.processInfo.environment,
+        esbuild: String? = nil
+    ) {
         self.path = path
         self.environment = environment
+        self.esbuild = esbuild
     }
 
     /// Bundles what has changed and reads what every script declares.
@@ -21,16 +28,24 @@ public struct IntegrationsFolder: Sendable {
     ///   - host: where scripts in TypeScript and JavaScript are asked for what they declare.
     ///   - refusesSharedModels: whether it is a mistake when two syncs of an integration save one model. It works, but
     ///     few mean it.
+    ///   - checksExpressions: whether what is written in JavaScript in YAML files is compiled too. Otherwise a mistake
+    ///     there shows when the sync runs.
     /// - Throws: `TerapiError(.invalidDefinition)` with all mistakes of all files.
-    public func load(host: ScriptHost, refusesSharedModels: Bool = false) async throws -> ScriptDefinitions {
-        try await read(host: host, refusesSharedModels: refusesSharedModels).definitions
+    public func load(
+        host: ScriptHost,
+        refusesSharedModels: Bool = false,
+        checksExpressions: Bool = false
+    ) async throws -> ScriptDefinitions {
+        try await read(
+            host: host, refusesSharedModels: refusesSharedModels, checksExpressions: checksExpressions
+        ).definitions
     }
 
     /// The scripts as they are sent to a server, checked as ``load(host:refusesSharedModels:)`` checks them.
     /// - Returns: also the texts of the modules that the scripts share, by hash.
     /// - Throws: `TerapiError(.invalidDefinition)` with all mistakes of all files.
     public func parcel(host: ScriptHost) async throws -> (scripts: [SentScript], modules: [String: String]) {
-        let codes = try await read(host: host, refusesSharedModels: true).codes
+        let codes = try await read(host: host, refusesSharedModels: true, checksExpressions: true).texts
         var modules: [String: String] = [:]
         let scripts = codes.sorted { $0.key.path < $1.key.path }.map { file, code in
             let header = ScriptHeader(of: code)
@@ -49,43 +64,81 @@ public struct IntegrationsFolder: Sendable {
         return (scripts, modules)
     }
 
-    /// - Returns: also the text of each file: the bundle of a script, a definition in YAML as it is.
+    /// What every script declares, in the order of their paths; for documents about them.
+    /// - Throws: `TerapiError(.invalidDefinition)` with all mistakes of all files.
+    public func describe(host: ScriptHost) async throws -> [ScriptDescription] {
+        let reading = try await read(host: host, refusesSharedModels: false, checksExpressions: false)
+        let scripts =
+            reading.descriptions.compactMap { file, answer in
+                (try? answer.get()).map { ScriptDescription(file: file, declared: $0) }
+            } + reading.yaml.map { ScriptDescription(file: $0.file, declared: $0.sync.declared) }
+        return scripts.sorted { $0.file.path < $1.file.path }
+    }
+
+    private struct Reading {
+        var files: [ScriptFile]
+        /// The bundle of a script, a definition in YAML as it is.
+        var texts: [ScriptFile: String] = [:]
+        var definitions = ScriptDefinitions()
+        var yaml: [(file: ScriptFile, sync: SyncFile)] = []
+        var descriptions: [ScriptFile: ScriptDescriber.Answer] = [:]
+        var mistakes: [DefinitionMistake] = []
+    }
+
     private func read(
         host: ScriptHost,
-        refusesSharedModels: Bool
-    ) async throws -> (definitions: ScriptDefinitions, codes: [ScriptFile: String]) {
-        let files = try files()
-        var mistakes = doubles(among: files)
-        var definitions = ScriptDefinitions()
+        refusesSharedModels: Bool,
+        checksExpressions: Bool
+    ) async throws -> Reading {
+        var reading = Reading(files: try files())
+        reading.mistakes = doubles(among: reading.files)
         var scripts: [ScriptFile] = []
-        var texts: [ScriptFile: String] = [:]
-        for file in files {
+        for file in reading.files {
             guard file.language == .yaml || file.language == .yml else {
                 scripts.append(file)
                 continue
             }
             let (text, sync, found) = try readYAML(file)
-            mistakes += found
-            texts[file] = text
-            if let sync { definitions.syncs.append(sync.definition) }
+            reading.mistakes += found
+            reading.texts[file] = text
+            guard let sync else { continue }
+            reading.yaml.append((file, sync))
+            reading.definitions.syncs.append(sync.definition)
         }
         let cache = BundleCache(folder: "\(path)/.terapi", isPortable: true)
-        let bundler = ScriptBundler(folder: path, cache: cache, modules: host.modules, environment: environment)
+        let bundler = ScriptBundler(
+            folder: path,
+            cache: cache,
+            modules: host.modules,
+            environment: environment,
+            esbuild: esbuild
+        )
         let (codes, found) = try await bundler.bundle(scripts)
-        mistakes += found
+        reading.mistakes += found
+        reading.texts.merge(codes) { $1 }
 
         let describer = ScriptDescriber(host: host, cache: cache)
-        let descriptions = await describer.descriptions(of: codes)
+        reading.descriptions = await describer.descriptions(of: codes)
         var reader = DescriptionReader(folder: path)
         for file in scripts {
-            guard let code = codes[file], let description = descriptions[file] else { continue }
-            reader.read(description, of: file, code: code, into: &definitions)
+            guard let code = codes[file], let description = reading.descriptions[file] else { continue }
+            reader.read(description, of: file, code: code, into: &reading.definitions)
         }
-        mistakes += reader.mistakes
-        if refusesSharedModels { mistakes += ModelOwners(definitions.syncs, files: files, reader: reader).mistakes }
-        guard mistakes.isEmpty else { throw SyncFile.error(mistakes.sorted(by: DefinitionMistake.isBefore)) }
-        definitions.syncs.sort { ($0.integrationKey, $0.name) < ($1.integrationKey, $1.name) }
-        return (definitions, texts.merging(codes) { $1 })
+        reading.mistakes += reader.mistakes
+        if checksExpressions {
+            reading.mistakes += try await ExpressionCheck(host: host).mistakes(
+                in: reading.yaml.map { (file: "\(path)/\($0.file.path)", expressions: $0.sync.expressions) }
+            )
+        }
+        if refusesSharedModels {
+            let syncs = reading.definitions.syncs
+            reading.mistakes += ModelOwners(syncs, files: reading.files, reader: reader).mistakes
+        }
+        guard reading.mistakes.isEmpty else {
+            throw SyncFile.error(reading.mistakes.sorted(by: DefinitionMistake.isBefore))
+        }
+        reading.definitions.syncs.sort { ($0.integrationKey, $0.name) < ($1.integrationKey, $1.name) }
+        return reading
     }
 
     /// Size and time of change of every file in the folder, by path. Packages and hidden files do not count.
@@ -165,5 +218,27 @@ public struct IntegrationsFolder: Sendable {
 extension DefinitionMistake {
     static func isBefore(_ left: Self, _ right: Self) -> Bool {
         (left.file, left.line, left.column) < (right.file, right.line, right.column)
+    }
+}
+
+extension SyncFile {
+    /// In the form in which scripts declare themselves.
+    fileprivate var declared: JSONValue {
+        let schema: JSONValue = [
+            "type": "object",
+            "properties": .object(JSONObject(fields.map { ($0, [:]) })),
+            "required": JSONValue(["id"]),
+        ]
+        return [
+            "type": "sync",
+            "description": .string(definition.description),
+            "version": .string(definition.version),
+            "frequency": .string(definition.frequency.text),
+            "autoStart": .bool(definition.startsAutomatically),
+            "trackDeletes": .bool(definition.tracksDeletes),
+            "scopes": JSONValue(definition.scopes),
+            "request": .string("\(method) \(endpoint)"),
+            "models": .object(JSONObject(definition.models.map { ($0, fields.isEmpty ? .null : schema) })),
+        ]
     }
 }

@@ -70,20 +70,20 @@ struct ScriptDescriber: Sendable {
         )
         return try JSONReader.read(output)
     }
+}
 
-    /// A script that is only asked may reach nothing.
-    private struct NoFunctions: ScriptFunctions {
-        func send(_ request: ScriptRequest) async throws -> ScriptResponse {
-            throw TerapiError(.scriptError, "A script may send a request only in exec.")
-        }
+/// A script that is only asked may reach nothing.
+struct NoFunctions: ScriptFunctions {
+    func send(_ request: ScriptRequest) async throws -> ScriptResponse {
+        throw TerapiError(.scriptError, "A script may send a request only in exec.")
+    }
 
-        func change(_ change: ScriptRecordChange) async throws {
-            throw TerapiError(.scriptError, "A script may save records only in exec.")
-        }
+    func change(_ change: ScriptRecordChange) async throws {
+        throw TerapiError(.scriptError, "A script may save records only in exec.")
+    }
 
-        func call(_ name: String, arguments: [JSONValue]) async throws -> JSONValue {
-            guard name == "log" else { throw TerapiError(.scriptError, "A script may call \(name) only in exec.") }
-            return .null
-        }
+    func call(_ name: String, arguments: [JSONValue]) async throws -> JSONValue {
+        guard name == "log" else { throw TerapiError(.scriptError, "A script may call \(name) only in exec.") }
+        return .null
     }
 }

@@ -12,9 +12,9 @@ final class ScriptLoop {
     // Set once before the loop begins and used on its thread only: the library's callbacks bring no pointer of ours.
     nonisolated(unsafe) static var current: ScriptLoop?
 
-    /// What runs may leave behind, beside a quarter of what is in use: more than the first is cleared away when there is
-    /// nothing else to do for a moment; more than the second, after the last run, at once. Clearing takes longer than an
-    /// action.
+    /// What runs may leave behind, beside what is in use: more than the first and a quarter is cleared away when there is
+    /// nothing else to do for a moment; more than the second and a half, at once: the engine itself does not count all
+    /// that a run leaves. Clearing takes longer than an action.
     private static let worthCollecting = 8 << 20
     private static let tooMuchToKeep = 48 << 20
     private static let momentMilliseconds: Int32 = 100
@@ -193,7 +193,9 @@ final class ScriptLoop {
             script.heldBytes = max(0, script.heldBytes + resident - residentAfterTurn)
         }
         residentAfterTurn = resident
-        mayCollect = resident - residentAfterCollection > max(Self.worthCollecting, residentAfterCollection / 4)
+        let left = resident - residentAfterCollection
+        mayCollect = left > max(Self.worthCollecting, residentAfterCollection / 4)
+        if left > max(Self.tooMuchToKeep, residentAfterCollection / 2) { collectGarbage() }
     }
 
     /// One turn of a script: whatever it does until it waits again. The microtasks run before the library returns.
@@ -215,8 +217,6 @@ final class ScriptLoop {
         // A context holds its listener strongly, and a listener its context: without this neither would ever go.
         JSGlobalContextSetUnhandledRejectionCallback(script.context, ignore, nil)
         script.release()
-        guard scripts.isEmpty else { return }
-        if watchdog.residentBytes - residentAfterCollection > Self.tooMuchToKeep { collectGarbage() }
     }
 
     private func collectGarbage() {
@@ -227,6 +227,7 @@ final class ScriptLoop {
         JSSynchronousGarbageCollectForDebugging(resting)
         terapi_return_free_memory()
         residentAfterCollection = watchdog.residentBytes
+        residentAfterTurn = residentAfterCollection
     }
 
     private func socket(_ kind: FrameHeader.Kind, _ run: UInt32, _ body: [UInt8]) {

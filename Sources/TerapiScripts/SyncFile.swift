@@ -6,6 +6,9 @@ public struct SyncFile: Sendable, Equatable {
     public var method: String
     /// As it is written, with its templates.
     public var endpoint: String
+    /// The names that `map` gives to a record's members; empty when records stay as they come.
+    var fields: [String] = []
+    var expressions: [SyncExpression] = []
 
     /// Reads `integrations/<integration>/syncs/<name>.yaml`.
     /// - Parameter file: the path as it is to be shown to the author.
@@ -25,10 +28,18 @@ public struct SyncFile: Sendable, Equatable {
         try self.init(text, file: path, integrationKey: file.integrationKey, name: file.name)
     }
 
-    init(definition: SyncDefinition, method: String, endpoint: String) {
+    init(
+        definition: SyncDefinition,
+        method: String,
+        endpoint: String,
+        fields: [String],
+        expressions: [SyncExpression]
+    ) {
         self.definition = definition
         self.method = method
         self.endpoint = endpoint
+        self.fields = fields
+        self.expressions = expressions
     }
 
     static func read(

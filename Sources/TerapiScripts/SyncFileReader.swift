@@ -14,6 +14,7 @@ struct SyncFileReader {
         (description: String, model: String, frequency: Frequency?, version: String, scopes: [String])
     private var flags: [String: Bool] = [:]
     var checkpointNames: [String] = []
+    private var expressions: [SyncExpression] = []
 
     init(file: String) {
         yaml = YAMLReader(file: file)
@@ -64,7 +65,9 @@ struct SyncFileReader {
                 code: script.code
             ),
             method: request["method"]?.string ?? "GET",
-            endpoint: request["endpoint"]?.string ?? ""
+            endpoint: request["endpoint"]?.string ?? "",
+            fields: spec["map"]?.object?.names ?? [],
+            expressions: expressions
         )
     }
 
@@ -108,6 +111,9 @@ struct SyncFileReader {
             yaml.add("expected \(name) to be a JavaScript expression, found nothing", at: node)
             return nil
         }
+        expressions.append(
+            SyncExpression(key: name, source: text, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
+        )
         return text
     }
 

@@ -26,7 +26,10 @@ struct Compile: AsyncParsableCommand {
         let host = try ScriptHost(executable: Executable.path(), arguments: [ScriptHostProcess.argument])
         defer { host.stop() }
         do {
-            let found = try await IntegrationsFolder(integrations).load(host: host, refusesSharedModels: true)
+            let environment = ProcessInfo.processInfo.environment
+            let esbuild = try await Settings.text("esbuild", environment: environment)
+            let found = try await IntegrationsFolder(integrations, environment: environment, esbuild: esbuild)
+                .load(host: host, refusesSharedModels: true, checksExpressions: true)
             let counts = [
                 "\(found.syncs.count) syncs", "\(found.actions.count) actions", "\(found.onEvents.count) on-events",
             ]

@@ -13,17 +13,41 @@ struct Logs: AsyncParsableCommand {
 
     func run() async throws {
         let client = LocalClient(socketPath: try DataFolder(path: data).socketPath)
-        var after = 0
+        var feed = LogFeed(client: client)
         while true {
-            let page = try client.send("GET", "/admin/logs/messages?after=\(after)&limit=1000")
+            for line in try feed.next() { print(line) }
+            guard follow else { return }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+    }
+}
+
+/// The messages of a running server, each once, as lines for people.
+struct LogFeed: Sendable {
+    private static let pageSize = 1000
+
+    let client: LocalClient
+    private var after = 0
+
+    init(client: LocalClient) {
+        self.client = client
+    }
+
+    /// Leaves out what is there already.
+    mutating func skip() throws {
+        _ = try next()
+    }
+
+    mutating func next() throws -> [String] {
+        var lines: [String] = []
+        while true {
+            let page = try client.send("GET", "/admin/logs/messages?after=\(after)&limit=\(Self.pageSize)")
             let messages = page["data"]?.array ?? []
             for message in messages {
                 after = message["id"]?.int ?? after
-                print(Self.line(message))
+                lines.append(Self.line(message))
             }
-            if messages.count == 1000 { continue }
-            guard follow else { return }
-            try await Task.sleep(for: .milliseconds(500))
+            guard messages.count == Self.pageSize else { return lines }
         }
     }
 

@@ -24,12 +24,13 @@ struct Sandbox: AsyncParsableCommand {
         options.port = port
         options.ticketCount = tickets
         options.accessTokenLifetime = .seconds(tokenLifetime)
+        options.accessToken = Secret("sandbox-token")
         let logger = ServerLog.logger(level: "warning")
         let clientID = options.clientID
         let clientSecret = options.clientSecret
         let sandbox = SandboxProvider(options: options, clock: SystemClock(), logger: logger) { url in
             print("The sandbox listens on \(url)")
-            print("client id \(clientID), client secret \(clientSecret.reveal())")
+            print("client id \(clientID), client secret \(clientSecret.reveal()), or the access token sandbox-token")
         }
         let group = ServiceGroup(
             services: [sandbox],

@@ -28,12 +28,15 @@ struct Server: Sendable {
     /// Opens the data folder and prepares everything; nothing runs before the services do.
     /// - Parameters:
     ///   - lock: held as long as the server lives.
+    ///   - workbench: what is told to who works on the integrations; then mistakes in them do not keep the server from
+    ///     starting.
     ///   - onListening: is told the port once requests are answered.
     static func open(
         _ settings: Settings,
         folder: DataFolder,
         lock: DataFolderLock,
         logger: Logger,
+        workbench: Workbench? = nil,
         onListening: @escaping @Sendable (Int) async -> Void
     ) async throws -> Server {
         let clock = SystemClock()
@@ -63,20 +66,22 @@ struct Server: Sendable {
             ),
             onRefusedWalls: { logger.debug("This system refuses script hosts: \($0).") }
         )
-        let integrations = settings.integrationsFolder.map { IntegrationsFolder($0) }
+        let integrations = settings.integrationsFolder.map { IntegrationsFolder($0, esbuild: settings.esbuildPath) }
         let traces = integrations?.traces() ?? [:]
-        let catalog = ScriptCatalog(try await integrations?.load(host: scripts) ?? ScriptDefinitions())
+        let catalog = ScriptCatalog(try await definitions(of: integrations, host: scripts, report: workbench?.report))
 
         let workshop = HostWorkshop(
             host: scripts,
             mapsFolder: folder.scriptMapsPath,
             packagesFolder: settings.integrationsFolder ?? ".",
-            environment: ProcessInfo.processInfo.environment
+            environment: ProcessInfo.processInfo.environment,
+            esbuild: settings.esbuildPath
         )
         workshop.removeOldMaps()
 
         // What works in the background
         let log = LogWriter(storage: logStorage, clock: clock, logger: logger)
+        let sink: any LogSink = if let workbench { BothLogs(log, workbench.log) } else { log }
         let engine = Engine(
             settings: storage,
             connections: storage,
@@ -91,7 +96,7 @@ struct Server: Sendable {
             client: client,
             spool: spool,
             catalog: catalog,
-            log: log,
+            log: sink,
             clock: clock,
             logger: logger,
             publicURL: settings.publicURL,
@@ -102,7 +107,9 @@ struct Server: Sendable {
         await log.runOnce()
         try await logStorage.endInterrupted(now: clock.now)
         let watcher = integrations.map { folder in
-            IntegrationsWatcher(folder, seen: traces, host: scripts, clock: clock, logger: logger) { definitions in
+            IntegrationsWatcher(
+                folder, seen: traces, host: scripts, clock: clock, logger: logger, report: workbench?.report
+            ) { definitions in
                 try await engine.deployments.replaceFolder(with: definitions)
             }
         }
@@ -122,6 +129,7 @@ struct Server: Sendable {
                 actionControl: engine.actions,
                 deployControl: engine.deployments,
                 functionControl: engine.functions,
+                dryruns: engine.dryruns,
                 clock: clock
             ),
             configuration: APIConfiguration(publicURL: settings.publicURL),
@@ -166,6 +174,17 @@ struct Server: Sendable {
         try ending.get()
     }
 
+    private static func definitions(
+        of folder: IntegrationsFolder?,
+        host: ScriptHost,
+        report: IntegrationsReport?
+    ) async throws -> ScriptDefinitions {
+        guard let folder else { return ScriptDefinitions() }
+        guard let report else { return try await folder.load(host: host) }
+        return await report.loading { try await folder.load(host: host, checksExpressions: true) }
+            ?? ScriptDefinitions()
+    }
+
     /// Makes the environments and a key for each when there is none yet.
     private static func firstStart(
         _ storage: SQLStorage,
@@ -195,6 +214,33 @@ struct Server: Sendable {
             to: folder.apiKeysPath
         )
         return keys
+    }
+}
+
+/// Where somebody works on integrations while the server runs.
+struct Workbench: Sendable {
+    var report: IntegrationsReport
+    /// Gets what the log gets, at once.
+    var log: any LogSink
+}
+
+private struct BothLogs: LogSink {
+    let first: any LogSink
+    let second: any LogSink
+
+    init(_ first: any LogSink, _ second: any LogSink) {
+        self.first = first
+        self.second = second
+    }
+
+    func record(_ operation: LogOperation) {
+        first.record(operation)
+        second.record(operation)
+    }
+
+    func record(_ message: LogMessage) {
+        first.record(message)
+        second.record(message)
     }
 }
 

@@ -22,6 +22,7 @@ struct Settings: Sendable {
     var maxSyncRuns: Int
     var scriptMemoryMegabytes: Int
     var scriptTurnSeconds: Int
+    var esbuildPath: String?
     var logLevel: String
 
     static let list: [Setting] = [
@@ -68,6 +69,13 @@ struct Settings: Sendable {
             unit: "seconds"
         ),
         Setting(
+            "esbuild",
+            .text,
+            default: nil,
+            "The program esbuild, which scripts in TypeScript need. Without it: the one in PATH, or else in "
+                + "node_modules/.bin beside the folder of integrations or above it."
+        ),
+        Setting(
             "log-level",
             .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]),
             default: "info",
@@ -81,17 +89,7 @@ struct Settings: Sendable {
         try checkFlags(arguments)
         let reader = try await reader(arguments: arguments, environment: environment)
         func text(_ name: String) throws -> String? {
-            guard let setting = list.first(where: { $0.name == name }) else {
-                preconditionFailure("no setting \(name)")
-            }
-            let key = ConfigKey([name])
-            let value =
-                reader.string(forKey: key, isSecret: setting.isSecret)
-                ?? reader.int(forKey: key).map(String.init)
-                ?? reader.stringArray(forKey: key).map { $0.joined(separator: ",") }
-                ?? setting.defaultText
-            if let value { try setting.check(value) }
-            return value
+            try self.text(name, reader)
         }
         func integer(_ name: String) throws -> Int {
             try text(name).flatMap(Int.init) ?? 0
@@ -110,8 +108,28 @@ struct Settings: Sendable {
             maxSyncRuns: try integer("max-sync-runs"),
             scriptMemoryMegabytes: try integer("script-memory"),
             scriptTurnSeconds: try integer("script-turn"),
+            esbuildPath: try text("esbuild"),
             logLevel: try text("log-level") ?? ""
         )
+    }
+
+    /// One setting, for commands that run without a server.
+    static func text(_ name: String, environment: [String: String]) async throws -> String? {
+        try text(name, await reader(arguments: [], environment: environment))
+    }
+
+    private static func text(_ name: String, _ reader: ConfigReader) throws -> String? {
+        guard let setting = list.first(where: { $0.name == name }) else {
+            preconditionFailure("no setting \(name)")
+        }
+        let key = ConfigKey([name])
+        let value =
+            reader.string(forKey: key, isSecret: setting.isSecret)
+            ?? reader.int(forKey: key).map(String.init)
+            ?? reader.stringArray(forKey: key).map { $0.joined(separator: ",") }
+            ?? setting.defaultText
+        if let value { try setting.check(value) }
+        return value
     }
 
     private static func reader(arguments: [String], environment: [String: String]) async throws -> ConfigReader {

@@ -8,8 +8,9 @@ struct Terapi: AsyncParsableCommand {
         abstract: "Connects your product to your customers' other tools.",
         version: "0.1.0",
         subcommands: [
-            Serve.self, Compile.self, Dryrun.self, Deploy.self, Rollback.self, Deployments.self,
-            Demo.self, Sandbox.self, Logs.self, Keys.self, Variables.self, Config.self,
+            Serve.self, Init.self, New.self, Dev.self, Dryrun.self, Test.self, Compile.self, Docs.self, Deploy.self,
+            Rollback.self, Deployments.self, Demo.self, Sandbox.self, Logs.self, Keys.self,
+            Variables.self, Config.self,
         ]
     )
 

@@ -1,4 +1,6 @@
+import Foundation
 import TerapiCore
+import TestSupport
 import Testing
 
 @testable import TerapiScripts
@@ -52,6 +54,19 @@ struct EsbuildTests {
     ])
     func `knows which JavaScript needs no bundling`(code: String, expected: Bool) {
         #expect(ImportScan.needsBundling(Array(code.utf8)) == expected)
+    }
+
+    @Test
+    func `a program that is named is taken, and no other`() throws {
+        let folder = try TemporaryFolder()
+        let program = folder.file("bundler")
+        try Data().write(to: URL(filePath: program))
+        #expect(chmod(program, 0o755) == 0)
+        let environment = ["PATH": "/usr/bin:/bin"]
+
+        #expect(Esbuild(folder: "/", environment: environment, program: program).path?.hasSuffix("/bundler") == true)
+        #expect(Esbuild(folder: "/", environment: environment, program: "/nowhere").path == nil)
+        #expect(Esbuild(folder: "/", environment: environment).path != nil, "the control: one is installed")
     }
 
     @Test

@@ -127,6 +127,64 @@ struct IntegrationsFolderTests {
     }
 
     @Test
+    func `finds what is no JavaScript in YAML files when it is asked to`() async throws {
+        let yaml = """
+            model: Issue
+            frequency: every hour
+            request: { endpoint: /issues }
+            where: "!item.pull_request"
+            checkpoint:
+              since: max(item.updated_at)
+              next: response.data.
+            map:
+              id: String(item.id)
+              title: item.title +
+              state: >-
+                item.state ?? 'open'
+            """
+        let folder = try Folder(["github/syncs/issues.yaml": yaml])
+
+        let error = try await #require(throws: TerapiError.self) { try await folder.load(checksExpressions: true) }
+
+        let messages = error.issues.map(\.message)
+        let start = "\(folder.path)/github/syncs/issues.yaml:"
+        #expect(messages.count == 2)
+        #expect(messages[0].hasPrefix("\(start)7:9: expected checkpoint.next to be a JavaScript expression: "))
+        #expect(messages[1].hasPrefix("\(start)10:10: expected map.title to be a JavaScript expression: "))
+        #expect(try await folder.load().syncs.count == 1, "the control: it is not asked to")
+        try folder.write(
+            "github/syncs/issues.yaml",
+            yaml.replacing("data.\n", with: "data\n").replacing("title +", with: "title")
+        )
+        #expect(try await folder.load(checksExpressions: true).syncs.count == 1)
+    }
+
+    @Test
+    func `describes scripts of all kinds and languages`() async throws {
+        let yaml = """
+            model: Raw
+            frequency: every day
+            request: { endpoint: /raw }
+            map: { id: item.id, name: item.name }
+            """
+        let folder = try Folder([
+            "github/models.ts": Self.models, "github/syncs/issues.ts": Self.sync, "github/syncs/raw.yaml": yaml,
+            "github/actions/close.ts": Self.action, "github/on-events/hello.ts": Self.onEvent,
+        ])
+
+        let found = try await folder.describe()
+
+        #expect(
+            found.map(\.file.path) == [
+                "github/actions/close.ts", "github/on-events/hello.ts", "github/syncs/issues.ts",
+                "github/syncs/raw.yaml",
+            ])
+        #expect(found[2].declared["models"]?["Issue"]?["properties"]?.object?.names == ["id", "title"])
+        #expect(found[3].declared["models"]?["Raw"]?["properties"]?.object?.names == ["id", "name"])
+        #expect(found[3].declared["request"] == "GET /raw")
+    }
+
+    @Test
     func `a missing zod is told where it is imported`() async throws {
         let folder = try Folder(["github/models.ts": Self.models, "github/syncs/issues.ts": Self.sync], nodePath: "")
 
@@ -241,10 +299,15 @@ private final class Folder {
     func load(
         host: ScriptHost? = nil,
         environment: [String: String]? = nil,
-        refusesSharedModels: Bool = false
+        refusesSharedModels: Bool = false,
+        checksExpressions: Bool = false
     ) async throws -> ScriptDefinitions {
         let host = host ?? ScriptFixture.host()
         return try await IntegrationsFolder(path, environment: environment ?? self.environment)
-            .load(host: host, refusesSharedModels: refusesSharedModels)
+            .load(host: host, refusesSharedModels: refusesSharedModels, checksExpressions: checksExpressions)
+    }
+
+    func describe() async throws -> [ScriptDescription] {
+        try await IntegrationsFolder(path, environment: environment).describe(host: ScriptFixture.host())
     }
 }

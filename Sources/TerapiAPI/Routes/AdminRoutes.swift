@@ -84,7 +84,7 @@ struct AdminRoutes: Sendable {
         return try await EnvironmentRoutes.rotateSigningKey(in: scope, settings: settings, now: call.now)
     }
 
-    private func scope(_ call: Call) async throws -> EnvironmentScope {
+    func scope(_ call: Call) async throws -> EnvironmentScope {
         var query = try call.query()
         let name = query.requiredText("environment", .lettersDigits(and: "_-"))
         try query.finish()

@@ -7,11 +7,13 @@ public struct Esbuild: Sendable {
     /// What the program is started with: where modules are looked for, and nothing else of ours.
     private(set) var environment: [String: String]
 
-    /// Looks for the program: `TERAPI_ESBUILD`, then `PATH`, then `node_modules/.bin` beside the folder and above it.
-    public init(folder: String, environment: [String: String]) {
+    /// Looks for the program in `PATH`, then in `node_modules/.bin` beside the folder and above it.
+    /// - Parameter program: where it is; then it is looked for nowhere else.
+    public init(folder: String, environment: [String: String], program: String? = nil) {
         var candidates = (environment["PATH"] ?? "").split(separator: ":").map { "\($0)/esbuild" }
         candidates += FilePath.foldersUp(from: folder).map { "\($0)/node_modules/.bin/esbuild" }
-        if let told = environment["TERAPI_ESBUILD"], !told.isEmpty { candidates = [told] }
+        // It is started in another folder than this one.
+        if let program { candidates = [FileContents.realPath(program)] }
         path = candidates.first(where: FileContents.isExecutable)
         self.environment = environment.filter { ["PATH", "HOME", "NODE_PATH", "TMPDIR"].contains($0.key) }
     }

@@ -25,13 +25,20 @@ public struct ScriptBundler: Sendable {
     ///   - folder: the folder of integrations, as it is to be shown in messages.
     ///   - cache: `nil` keeps nothing.
     ///   - modules: gets what the scripts share.
-    ///   - environment: `PATH`, `NODE_PATH` and `TERAPI_ESBUILD` of the person.
-    public init(folder: String, cache: BundleCache?, modules: SharedModules, environment: [String: String]) {
+    ///   - environment: `PATH` and `NODE_PATH` of the person.
+    ///   - esbuild: where the program is, if that is set; see ``Esbuild``.
+    public init(
+        folder: String,
+        cache: BundleCache?,
+        modules: SharedModules,
+        environment: [String: String],
+        esbuild program: String? = nil
+    ) {
         name = folder
         root = FileContents.realPath(folder)
         self.cache = cache
         self.modules = modules
-        esbuild = Esbuild(folder: root, environment: environment)
+        esbuild = Esbuild(folder: root, environment: environment, program: program)
         nodePath = (environment["NODE_PATH"] ?? "").split(separator: ":").map(String.init)
         let places = cache?.isPortable == true ? [] : nodePath
         key = SharedModules.hash(Array((["1"] + Esbuild.options + places).joined(separator: "\n").utf8))

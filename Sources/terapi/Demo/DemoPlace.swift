@@ -49,6 +49,7 @@ struct DemoPlace: Sendable {
             maxSyncRuns: 4,
             scriptMemoryMegabytes: 256,
             scriptTurnSeconds: 5,
+            esbuildPath: nil,
             logLevel: "error"
         )
     }

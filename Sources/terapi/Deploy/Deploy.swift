@@ -2,6 +2,12 @@ import ArgumentParser
 import TerapiCore
 import TerapiScripts
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
@@ -44,7 +50,11 @@ struct Deploy: AsyncParsableCommand {
     private func parcel() async throws -> JSONObject {
         let host = try ScriptHost(executable: Executable.path(), arguments: [ScriptHostProcess.argument])
         defer { host.stop() }
-        let (scripts, modules) = try await IntegrationsFolder(integrations).parcel(host: host)
+        let (scripts, modules) = try await IntegrationsFolder(
+            integrations,
+            esbuild: Settings.text("esbuild", environment: ProcessInfo.processInfo.environment)
+        )
+        .parcel(host: host)
         return [
             "scripts": .array(scripts.map(\.json)),
             "modules": JSONValue(modules),

@@ -1,5 +1,6 @@
 import Synchronization
 import TerapiCore
+import TerapiScripts
 
 /// What a dryrun begins with.
 struct DryrunFacts: Sendable {
@@ -10,6 +11,20 @@ struct DryrunFacts: Sendable {
     var token: JSONValue?
     /// Names and values.
     var variables: JSONValue?
+    /// The provider's own `paginate` block.
+    var paginate: JSONValue?
+    /// The moment at which the script's clock stands.
+    var now: JSONValue?
+    var webhookURL: JSONValue?
+}
+
+/// Who answers what a script that runs dry cannot answer itself.
+protocol DryrunServer: Sendable {
+    func send(_ request: ScriptRequest) async throws -> ScriptResponse
+
+    /// Calls that read something of the connection.
+    /// - Returns: `nil` when what the dryrun began with is the answer.
+    func call(_ name: String, arguments: [JSONValue]) async throws -> JSONValue?
 }
 
 /// The server of a script that runs dry: remembers everything and keeps nothing.
@@ -46,17 +61,13 @@ final class DryrunFunctions: ScriptFunctions {
         var requests: [SentRequest] = []
     }
 
-    private static let maxRedirects = 5
-
-    private let client: any OutboundClient
+    private let server: any DryrunServer
     private let facts: DryrunFacts
-    private let baseURL: String
     private let current: Mutex<State>
 
-    init(client: any OutboundClient, facts: DryrunFacts, baseURL: String) {
-        self.client = client
+    init(server: any DryrunServer, facts: DryrunFacts) {
+        self.server = server
         self.facts = facts
-        self.baseURL = String(baseURL.reversed().drop { $0 == "/" }.reversed())
         var state = State()
         state.checkpoint = facts.checkpoint
         state.metadata = facts.metadata ?? facts.connection?["metadata"]
@@ -67,43 +78,26 @@ final class DryrunFunctions: ScriptFunctions {
 
     /// What the script sees as properties of its first argument.
     var properties: JSONObject {
-        [
+        var properties: JSONObject = [
             "connectionId": facts.connection?["connection_id"] ?? "dryrun",
             "providerConfigKey": facts.connection?["provider_config_key"] ?? .string(facts.integrationKey),
             "provider": facts.connection?["provider"] ?? .string(facts.integrationKey),
             "isDryrun": true,
         ]
+        properties["paginate"] = facts.paginate
+        properties["now"] = facts.now
+        return properties
     }
 
     // MARK: Requests
 
     func send(_ request: ScriptRequest) async throws -> ScriptResponse {
         let started = ContinuousClock.now
-        var outbound = OutboundRequest(
-            method: request.method.uppercased(),
-            url: adding(request.query, to: baseURL + path(of: request.endpoint)),
-            headers: request.headers,
-            body: request.body,
-            purpose: .script,
-            redirects: .never
-        )
-        let shown = "\(outbound.method) \(outbound.url.dropFirst(baseURL.count))"
+        let shown = "\(request.method.uppercased()) \(request.target)"
         do {
-            var response = try await client.send(outbound)
-            var redirects = 0
-            while let location = response.header("location"), (300..<400).contains(response.status),
-                redirects < Self.maxRedirects
-            {
-                redirects += 1
-                if response.status == 303 || (outbound.method == "POST" && response.status < 303) {
-                    outbound.method = "GET"
-                    outbound.body = nil
-                }
-                outbound.url = baseURL + path(of: location)
-                response = try await client.send(outbound)
-            }
+            let response = try await server.send(request)
             note(SentRequest(text: shown, status: response.status, duration: .now - started))
-            return ScriptResponse(status: response.status, headers: response.headers, body: response.body)
+            return response
         } catch {
             note(SentRequest(text: shown, status: nil, duration: .now - started))
             throw error
@@ -112,22 +106,6 @@ final class DryrunFunctions: ScriptFunctions {
 
     private func note(_ request: SentRequest) {
         current.withLock { $0.requests.append(request) }
-    }
-
-    /// Path and query; a whole URL loses its scheme and host.
-    private func path(of endpoint: String) -> String {
-        var rest = endpoint[...]
-        if let mark = rest.firstRange(of: "://"), rest[..<mark.lowerBound].allSatisfy(\.isLetter) {
-            rest = rest[mark.upperBound...].drop { !"/?#".contains($0) }
-        }
-        rest = rest.prefix { $0 != "#" }
-        return rest.hasPrefix("/") || rest.hasPrefix("?") || rest.isEmpty ? String(rest) : "/\(rest)"
-    }
-
-    private func adding(_ query: [(name: String, value: String)], to url: String) -> String {
-        guard !query.isEmpty else { return url }
-        let separator = url.contains("?") ? (url.hasSuffix("?") || url.hasSuffix("&") ? "" : "&") : "?"
-        return url + separator + PercentEncoding.query(query)
     }
 
     // MARK: Records
@@ -147,6 +125,9 @@ final class DryrunFunctions: ScriptFunctions {
     // MARK: Calls
 
     func call(_ name: String, arguments: [JSONValue]) async throws -> JSONValue {
+        if Self.readingCalls.contains(name), let answer = try await server.call(name, arguments: arguments) {
+            return merging(answer, to: name, arguments)
+        }
         switch name {
         case "getConnection": return connection
         case "getMetadata": return state.metadata ?? [:]
@@ -159,7 +140,7 @@ final class DryrunFunctions: ScriptFunctions {
         case "getIntegration":
             return ["unique_key": .string(facts.integrationKey), "provider": properties["provider"] ?? .null]
         case "getEnvironmentVariables": return variables
-        case "getWebhookURL": return .string("\(baseURL)/webhook/\(facts.integrationKey)")
+        case "getWebhookURL": return facts.webhookURL ?? .null
         case "getRecordsByIds": return recordsByIDs(arguments)
         case "listRecords": return ["records": .array(saved(arguments.first?.string)), "next_cursor": .null]
         case "log": log(arguments)
@@ -175,6 +156,24 @@ final class DryrunFunctions: ScriptFunctions {
         default: break
         }
         return .null
+    }
+
+    private static let readingCalls: Set<String> = [
+        "getConnection", "getToken", "getIntegration", "getEnvironmentVariables", "getFlowAttributes", "getWebhookURL",
+        "getRecordsByIds", "listRecords",
+    ]
+
+    /// What this run has changed goes over what is stored.
+    private func merging(_ answer: JSONValue, to name: String, _ arguments: [JSONValue]) -> JSONValue {
+        let state = state
+        switch (name, answer) {
+        case ("getRecordsByIds", .object(let stored)):
+            return .object(stored.merging(recordsByIDs(arguments).object ?? [:]))
+        case ("getConnection", .object(var connection)) where state.hasNewMetadata && arguments.first?.string == nil:
+            connection["metadata"] = state.metadata
+            return .object(connection)
+        default: return answer
+        }
     }
 
     private var connection: JSONValue {
