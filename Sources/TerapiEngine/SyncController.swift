@@ -80,7 +80,8 @@ public struct SyncController: SyncControl {
     }
 
     private func status(of sync: Sync, _ run: SyncRun?) -> String {
-        if sync.runningRunID != nil { return "RUNNING" }
+        // A run may have begun since the sync was read.
+        if sync.runningRunID != nil || run?.status == .running { return "RUNNING" }
         if sync.state == .paused { return "PAUSED" }
         if services.catalog.definition(of: sync) == nil { return "STOPPED" }
         return switch run?.status {
