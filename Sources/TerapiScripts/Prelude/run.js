@@ -59,6 +59,11 @@
     const put = (object, name, value, enumerable) =>
         defineProperty(object, name, { value, writable: true, configurable: true, enumerable });
 
+    // What is risky. Some versions of the engine leave it out when they are told so.
+    for (const name of ['WebAssembly', 'Atomics', 'SharedArrayBuffer']) {
+        if (hasOwn(globalThis, name)) put(globalThis, name, undefined, false);
+    }
+
     /// Adds to the script's object.
     host.offer = (members) => {
         for (const name of keys(members)) if (!hasOwn(host.context, name)) put(host.context, name, members[name], true);
