@@ -57,6 +57,7 @@ request:
 
 # The source again and again, each time with other ids.
 READ_SYNC = """
+'use strict';
 const { createSync } = require('terapi');
 module.exports = createSync({
     description: 'Issues, many times.', frequency: 'every day', models: { Issue: {} },
@@ -75,6 +76,7 @@ module.exports = createSync({
 """
 
 FEW_PAGES = """
+'use strict';
 const { createSync } = require('terapi');
 module.exports = createSync({
     description: 'The first issues.', frequency: 'every day', models: { Issue: {} },
@@ -89,6 +91,7 @@ module.exports = createSync({
 
 
 ACTION = """
+'use strict';
 const { createAction } = require('terapi');
 module.exports = createAction({
     description: 'Adds up.',
@@ -97,6 +100,7 @@ module.exports = createAction({
 """
 
 WAITING = """
+'use strict';
 const { createSync } = require('terapi');
 module.exports = createSync({
     description: 'Waits.', frequency: 'every day', autoStart: false, models: { Issue: {} },
@@ -109,6 +113,7 @@ module.exports = createSync({
 
 # What a person writes for the work that the YAML sync does; TypeScript comes to the host as such a text.
 WRITTEN = """
+'use strict';
 const { createSync } = require('terapi');
 module.exports = createSync({
     description: 'Issues of the source.', frequency: 'every day', models: { Issue: {} }, trackDeletes: true,

@@ -1,5 +1,11 @@
 import CJavaScriptCore
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// The functions in Swift that the prelude calls. Scripts cannot reach them.
 enum HostFunctions {
     static let all: [(String, JSObjectCallAsFunctionCallback)] =
@@ -9,8 +15,8 @@ enum HostFunctions {
         ] + onBytes
 
     /// `request(call, meta, body, form)`
-    private static let request: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, _ in
-        perform(context, count, arguments) { loop, script, arguments in
+    private static let request: JSObjectCallAsFunctionCallback = { context, _, this, count, arguments, _ in
+        perform(context, this, count, arguments) { loop, script, arguments in
             script.read(arguments.number(0), inForm: Int(arguments.number(3)))
             arguments.withString(1) { meta in
                 arguments.withBytesOrString(2) { string, bytes in
@@ -27,8 +33,8 @@ enum HostFunctions {
     }
 
     /// `change(call, header, lines)`
-    private static let change: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, _ in
-        perform(context, count, arguments) { loop, script, arguments in
+    private static let change: JSObjectCallAsFunctionCallback = { context, _, this, count, arguments, _ in
+        perform(context, this, count, arguments) { loop, script, arguments in
             arguments.withString(1) { header in
                 arguments.withString(2) { lines in
                     loop.send(.change, run: script.number, call: arguments.number(0), [header, lines])
@@ -38,8 +44,8 @@ enum HostFunctions {
     }
 
     /// `call(call, name, arguments)`
-    private static let call: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, _ in
-        perform(context, count, arguments) { loop, script, arguments in
+    private static let call: JSObjectCallAsFunctionCallback = { context, _, this, count, arguments, _ in
+        perform(context, this, count, arguments) { loop, script, arguments in
             arguments.withString(1) { name in
                 arguments.withString(2) { values in
                     loop.send(.call, run: script.number, call: arguments.number(0), [name, values])
@@ -49,42 +55,47 @@ enum HostFunctions {
     }
 
     /// `finish(result)`
-    private static let finish: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, _ in
-        perform(context, count, arguments) { loop, script, arguments in
+    private static let finish: JSObjectCallAsFunctionCallback = { context, _, this, count, arguments, _ in
+        perform(context, this, count, arguments) { loop, script, arguments in
             arguments.withString(0) { loop.finish(script, $0) }
         }
     }
 
     /// `fail(error)`
-    private static let fail: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, _ in
-        perform(context, count, arguments) { loop, script, arguments in
+    private static let fail: JSObjectCallAsFunctionCallback = { context, _, this, count, arguments, _ in
+        perform(context, this, count, arguments) { loop, script, arguments in
             arguments.withString(0) { loop.fail(script, $0) }
         }
     }
 
     /// `timer(id, milliseconds)`
-    private static let timer: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, _ in
-        perform(context, count, arguments) { loop, script, arguments in
+    private static let timer: JSObjectCallAsFunctionCallback = { context, _, this, count, arguments, _ in
+        perform(context, this, count, arguments) { loop, script, arguments in
             loop.startTimer(arguments.number(0), of: script, milliseconds: Double(arguments.number(1)))
         }
     }
 
     /// `provide(name)`: puts the part in place that has a global of this name.
-    private static let provide: JSObjectCallAsFunctionCallback = { context, _, _, count, arguments, exception in
-        answer(context, count, arguments) { script, arguments in
-            if let place = arguments.text(0).flatMap({ Prelude.globals[$0] }) { exception?.pointee = script.put(place) }
+    private static let provide: JSObjectCallAsFunctionCallback = { context, _, this, count, arguments, exception in
+        answer(context, count, arguments) { arguments in
+            if let name = arguments.text(0) {
+                exception?.pointee = PreludeObject.owner(of: this)?.realm.provide(name)
+            }
             return nil
         }
     }
 
+    /// For what only a run that is not over can do.
     private static func perform(
         _ context: JSContextRef?,
+        _ this: JSObjectRef?,
         _ count: Int,
         _ values: UnsafePointer<JSValueRef?>?,
         _ body: (ScriptLoop, Script, Arguments) -> Void
     ) -> JSValueRef? {
-        answer(context, count, values) { script, arguments in
-            guard !script.isOver, let loop = ScriptLoop.current else { return nil }
+        answer(context, count, values) { arguments in
+            guard let script = PreludeObject.owner(of: this) as? Script, !script.isOver, let loop = ScriptLoop.current
+            else { return nil }
             body(loop, script, arguments)
             return nil
         }
@@ -95,11 +106,11 @@ enum HostFunctions {
         _ context: JSContextRef?,
         _ count: Int,
         _ values: UnsafePointer<JSValueRef?>?,
-        _ body: (Script, Arguments) -> JSValueRef?
+        _ body: (Arguments) -> JSValueRef?
     ) -> JSValueRef? {
-        guard let context, let script = ScriptLoop.current?.script(of: context) else { return nil }
+        guard let context else { return nil }
         let arguments = Arguments(context: context, values: UnsafeBufferPointer(start: values, count: count))
-        return body(script, arguments) ?? JSValueMakeUndefined(context)
+        return body(arguments) ?? JSValueMakeUndefined(context)
     }
 }
 
@@ -111,6 +122,19 @@ struct Arguments {
     func number(_ index: Int) -> UInt32 {
         guard index < values.count, let value = values[index] else { return 0 }
         return UInt32(exactly: JSValueToNumber(context, value, nil).rounded()) ?? 0
+    }
+
+    /// A Uint8Array of these bytes.
+    func bytesValue(_ bytes: UnsafeRawBufferPointer) -> JSValueRef? {
+        Self.makeBytes(bytes, in: context)
+    }
+
+    static func makeBytes(_ bytes: UnsafeRawBufferPointer, in context: JSContextRef) -> JSValueRef? {
+        let array = JSObjectMakeTypedArray(context, kJSTypedArrayTypeUint8Array, bytes.count, nil)
+        if let array, let target = JSObjectGetTypedArrayBytesPtr(context, array, nil), let source = bytes.baseAddress {
+            memcpy(target, source, bytes.count)
+        }
+        return array
     }
 
     func text(_ index: Int) -> String? {

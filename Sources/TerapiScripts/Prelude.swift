@@ -2,8 +2,15 @@ import CJavaScriptCore
 
 /// The JavaScript that every script finds around it, in parts that are evaluated when something of them is asked for.
 enum Prelude {
+    /// Whom a part serves: all runs of a realm, or one.
+    enum Level {
+        case realm
+        case run
+    }
+
     struct Part {
         var name: String
+        var level: Level
         var source: [UInt8]
         /// What it adds to the object that the parts share.
         var host: [String] = []
@@ -14,32 +21,37 @@ enum Prelude {
 
     static let parts: [Part] = [
         Part(
-            name: "run", source: PackageResources.run_js,
+            name: "realm", level: .realm, source: PackageResources.realm_js,
+            host: ["begin", "clock", "formBody", "isURLSearchParams", "load", "promise", "provide", "put", "require"]),
+        Part(
+            name: "run", level: .run, source: PackageResources.run_js,
             host: [
-                "callPrinted", "change", "clock", "fire", "formBody", "isURLSearchParams", "offer", "promise",
-                "provide", "reject", "request", "require", "resolve", "respond", "start", "unhandled",
+                "callPrinted", "change", "fire", "offer", "reject", "request", "resolve", "respond", "start",
+                "unhandled",
             ]),
-        Part(name: "module", source: PackageResources.module_js, host: ["terapiModule"]),
-        Part(name: "description", source: PackageResources.description_js, host: ["description"]),
+        Part(name: "module", level: .run, source: PackageResources.module_js, host: ["terapiModule"]),
+        Part(name: "description", level: .run, source: PackageResources.description_js, host: ["description"]),
         Part(
-            name: "errors", source: PackageResources.errors_js,
+            name: "errors", level: .run, source: PackageResources.errors_js,
             host: ["ActionError", "callOf", "errorOf", "responseError"]),
-        Part(name: "text", source: PackageResources.text_js, host: ["describe", "json", "text"]),
-        Part(name: "log", source: PackageResources.log_js, host: ["log"], context: ["log", "setLogger"]),
+        Part(name: "text", level: .run, source: PackageResources.text_js, host: ["describe", "json", "text"]),
         Part(
-            name: "properties", source: PackageResources.properties_js,
+            name: "log", level: .run, source: PackageResources.log_js, host: ["log"], context: ["log", "setLogger"]),
+        Part(
+            name: "properties", level: .run, source: PackageResources.properties_js,
             context: ["connectionId", "providerConfigKey", "provider", "variant", "lastSyncDate", "ActionError"]),
         Part(
-            name: "http", source: PackageResources.http_js, host: ["bodyOf", "headersOf", "pairs", "send"],
+            name: "http", level: .run, source: PackageResources.http_js,
+            host: ["bodyOf", "headersOf", "pairs", "send"],
             context: ["get", "post", "put", "patch", "delete", "proxy"]),
         Part(
-            name: "pagination", source: PackageResources.pagination_js, host: ["itemsOf", "paginate"],
+            name: "pagination", level: .run, source: PackageResources.pagination_js, host: ["itemsOf", "paginate"],
             context: ["paginate"]),
         Part(
-            name: "records", source: PackageResources.records_js, host: ["hand"],
+            name: "records", level: .run, source: PackageResources.records_js, host: ["hand"],
             context: ["batchSave", "batchUpdate", "batchDelete"]),
         Part(
-            name: "calls", source: PackageResources.calls_js, host: ["call"],
+            name: "calls", level: .run, source: PackageResources.calls_js, host: ["call"],
             context: [
                 "getConnection", "getToken", "getIntegration", "getEnvironmentVariables", "getWebhookURL",
                 "getFlowAttributes", "getMetadata", "setMetadata", "updateMetadata", "getCheckpoint", "saveCheckpoint",
@@ -47,38 +59,48 @@ enum Prelude {
                 "setMergingStrategy", "triggerAction", "triggerSync", "startSync", "tryAcquireLock", "releaseLock",
                 "releaseAllLocks", "getRecordsByIds", "listRecords", "zodValidateInput",
             ]),
-        Part(name: "declared", source: PackageResources.declared_js, host: ["declaredSync"]),
-        Part(name: "date", source: PackageResources.date_js, globals: ["Date"]),
-        Part(name: "intl", source: PackageResources.intl_js, host: ["localesFor"], globals: ["Intl"]),
+        Part(name: "declared", level: .run, source: PackageResources.declared_js, host: ["declaredSync"]),
+        Part(name: "date", level: .realm, source: PackageResources.date_js, globals: ["Date"]),
         Part(
-            name: "globals", source: PackageResources.globals_js, globals: ["global", "performance", "queueMicrotask"]),
-        Part(name: "console", source: PackageResources.console_js, globals: ["console"]),
+            name: "intl", level: .realm, source: PackageResources.intl_js, host: ["localesFor"], globals: ["Intl"]),
         Part(
-            name: "timers", source: PackageResources.timers_js, host: ["fireTimer"],
+            name: "globals", level: .realm, source: PackageResources.globals_js,
+            globals: ["global", "performance", "queueMicrotask"]),
+        Part(name: "console", level: .run, source: PackageResources.console_js, globals: ["console"]),
+        Part(
+            name: "timers", level: .run, source: PackageResources.timers_js, host: ["fireTimer", "setTimeout"],
             globals: [
                 "setTimeout", "setInterval", "setImmediate", "clearTimeout", "clearInterval", "clearImmediate",
             ]),
         Part(
-            name: "bytes", source: PackageResources.bytes_js, host: ["bytes", "bufferModule"],
+            name: "bytes", level: .realm, source: PackageResources.bytes_js, host: ["bytes", "bufferModule"],
             globals: ["Buffer", "TextEncoder", "TextDecoder", "atob", "btoa"]),
-        Part(name: "clone", source: PackageResources.clone_js, globals: ["structuredClone"]),
-        Part(name: "crypto", source: PackageResources.crypto_js, host: ["cryptoModule"], globals: ["crypto"]),
+        Part(name: "clone", level: .realm, source: PackageResources.clone_js, globals: ["structuredClone"]),
         Part(
-            name: "events", source: PackageResources.events_js, host: ["exception"],
-            globals: ["DOMException", "Event", "EventTarget", "AbortController", "AbortSignal"]),
+            name: "crypto", level: .realm, source: PackageResources.crypto_js, host: ["cryptoModule"],
+            globals: ["crypto"]),
         Part(
-            name: "fetch", source: PackageResources.fetch_js, host: ["fetch", "reasonOf"],
+            name: "events", level: .realm, source: PackageResources.events_js, host: ["exception"],
+            globals: ["DOMException", "Event", "EventTarget"]),
+        Part(
+            name: "abort", level: .run, source: PackageResources.abort_js,
+            globals: ["AbortController", "AbortSignal"]),
+        Part(
+            name: "fetch", level: .run, source: PackageResources.fetch_js, host: ["fetch", "reasonOf"],
             context: ["uncontrolledFetch"], globals: ["Headers", "Request", "Response", "fetch"]),
         Part(
-            name: "forms", source: PackageResources.forms_js, host: ["blobOf"], globals: ["Blob", "File", "FormData"]),
+            name: "forms", level: .realm, source: PackageResources.forms_js, host: ["blobOf"],
+            globals: ["Blob", "File", "FormData"]),
         Part(
-            name: "url", source: PackageResources.url_js, host: ["urlModule"], globals: ["URL", "URLSearchParams"]),
+            name: "url", level: .realm, source: PackageResources.url_js, host: ["urlModule"],
+            globals: ["URL", "URLSearchParams"]),
     ]
 
     /// Which part has what, by its place in ``parts``.
     static let hostMembers = places(of: \.host)
     static let contextMembers = places(of: \.context)
     static let globals = places(of: \.globals)
+    static let realmGlobals = Set(globals.filter { parts[$0.value].level == .realm }.keys)
 
     // Made once and never changed.
     nonisolated(unsafe) static let contextNames = parts.flatMap(\.context).map { JSStringCreateWithUTF8CString($0) }
@@ -106,7 +128,7 @@ enum Prelude {
         }
     }
 
-    private static func isOfName(_ byte: UInt8) -> Bool {
+    static func isOfName(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "$"):

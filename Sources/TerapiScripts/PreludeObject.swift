@@ -10,13 +10,13 @@ import Darwin
 /// first of them is asked for, so that a run costs no more than what it uses.
 enum PreludeObject {
     /// What the parts of the prelude share. No script ever holds it.
-    static func makeHost(in context: JSGlobalContextRef) -> JSObjectRef {
-        makePrivate(context, host)
+    static func makeHost(in context: JSGlobalContextRef, above base: JSObjectRef?) -> JSObjectRef {
+        makePrivate(context, host, above: base)
     }
 
     /// The functions in Swift that the prelude calls.
-    static func makeNative(in context: JSGlobalContextRef) -> JSObjectRef {
-        makePrivate(context, native)
+    static func makeNative(in context: JSGlobalContextRef, above base: JSObjectRef?) -> JSObjectRef {
+        makePrivate(context, base == nil ? native : caller, above: base)
     }
 
     /// What a script's `exec` gets.
@@ -24,15 +24,22 @@ enum PreludeObject {
         JSObjectMake(context, self.context, nil)
     }
 
-    /// - Parameter script: whose parts are put in place, or nobody's: it goes before the engine's objects do.
-    static func attach(_ objects: JSObjectRef..., to script: Script?) {
-        for object in objects { JSObjectSetPrivate(object, script.map { Unmanaged.passUnretained($0).toOpaque() }) }
+    /// - Parameter owner: where parts are put in place, or nobody: it goes before the engine's objects do.
+    static func attach(_ objects: JSObjectRef..., to owner: PreludeOwner?) {
+        for object in objects { JSObjectSetPrivate(object, owner.map { Unmanaged.passUnretained($0).toOpaque() }) }
     }
 
-    /// Without a prototype: what a script adds to every object does not show in it.
-    private static func makePrivate(_ context: JSGlobalContextRef, _ kind: JSClassRef?) -> JSObjectRef {
+    /// Whose object it is, while it is there.
+    static func owner(of object: JSObjectRef?) -> PreludeOwner? {
+        JSObjectGetPrivate(object).map { Unmanaged<PreludeOwner>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// Without a prototype of the language: what a script adds to every object does not show in it.
+    private static func makePrivate(
+        _ context: JSGlobalContextRef, _ kind: JSClassRef?, above base: JSObjectRef?
+    ) -> JSObjectRef {
         let object: JSObjectRef = JSObjectMake(context, kind, nil)
-        JSObjectSetPrototype(context, object, JSValueMakeNull(context))
+        JSObjectSetPrototype(context, object, base ?? JSValueMakeNull(context))
         return object
     }
 
@@ -66,6 +73,9 @@ enum PreludeObject {
         }
     }()
 
+    // As above. Its objects inherit the functions, which so know who calls.
+    nonisolated(unsafe) private static let caller = makeClass { _ in }
+
     private static func makeClass(_ fill: (inout JSClassDefinition) -> Void) -> JSClassRef? {
         var definition = kJSClassDefinitionEmpty
         definition.attributes = JSClassAttributes(kJSClassAttributeNoAutomaticPrototype)
@@ -81,10 +91,10 @@ enum PreludeObject {
         _ name: JSStringRef?, of object: JSObjectRef?, _ members: [String: Int],
         _ exception: UnsafeMutablePointer<JSValueRef?>?
     ) -> JSValueRef? {
-        guard let name, let script = JSObjectGetPrivate(object) else { return nil }
+        guard let name, let owner = owner(of: object) else { return nil }
         let units = UnsafeBufferPointer(start: JSStringGetCharactersPtr(name), count: JSStringGetLength(name))
         if let part = members[String(decoding: units, as: UTF16.self)] {
-            exception?.pointee = Unmanaged<Script>.fromOpaque(script).takeUnretainedValue().put(part)
+            exception?.pointee = owner.put(part)
         }
         return nil
     }

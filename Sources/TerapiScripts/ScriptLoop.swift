@@ -23,15 +23,15 @@ final class ScriptLoop {
     private let outputBytes: Int
     private let frameBytes: Int
     private let group: JSContextGroupRef
-    /// A context in which no script runs.
-    private let resting: JSGlobalContextRef
-    private let ignore: JSObjectRef
+    /// The realm of all runs whose scripts leave it as it is.
+    private let realm: Realm
+    /// Hears of rejections in the realms of single runs: made in the shared one, so that it keeps none of them.
+    private let listener: JSObjectRef
     private let watchdog: Watchdog
     private var texts: ScriptTexts
-    /// A global object made while there was nothing else to do, for the next run.
-    private var spare: Script?
     private var scripts: [UInt32: Script] = [:]
-    private var numbers: [JSGlobalContextRef: UInt32] = [:]
+    /// Whose turn it is.
+    private var turnNumber: UInt32 = 0
     private var timers = TimerQueue()
     private var residentAfterTurn: Int
     private var residentAfterCollection: Int
@@ -52,14 +52,15 @@ final class ScriptLoop {
         self.outputBytes = outputBytes
         self.frameBytes = frameBytes
         group = JSContextGroupCreate()
-        resting = JSGlobalContextCreateInGroup(group, nil)
-        ignore = JSObjectMakeFunctionWithCallback(resting, nil) { context, _, _, _, _, _ in
-            JSValueMakeUndefined(context)
-        }
-        JSValueProtect(resting, ignore)
-        texts = ScriptTexts(group: group)
         // The first time, the library opens what it needs of files.
-        spare = Script(group: group)
+        realm = Realm(group: group, isShared: true)
+        listener = JSObjectMakeFunctionWithCallback(realm.context, nil) { context, _, _, count, arguments, _ in
+            if let arguments, count > 1 { ScriptLoop.current?.hear(arguments[0], rejectedWith: arguments[1]) }
+            return context.flatMap(JSValueMakeUndefined)
+        }
+        JSValueProtect(realm.context, listener)
+        realm.listen(with: listener)
+        texts = ScriptTexts(group: group)
         watchdog = Watchdog(socket: socket, turn: turn, memoryBytes: memoryBytes)
         residentAfterTurn = watchdog.residentBytes
         residentAfterCollection = residentAfterTurn
@@ -92,9 +93,9 @@ final class ScriptLoop {
             // With something to do, only a look at the socket: between any two timers, so that a script with many
             // takes no turn from the others.
             let next = timers.millisecondsToNext
-            if next == nil, spare != nil, !mayCollect { return true }
+            if next == nil, !mayCollect { return true }
             let moment = mayCollect ? Self.momentMilliseconds : Int32.max
-            let wait = spare == nil ? 0 : min(next ?? moment, moment)
+            let wait = min(next ?? moment, moment)
             var descriptor = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
             let count = poll(&descriptor, 1, wait)
             if count > 0 { return true }
@@ -103,8 +104,6 @@ final class ScriptLoop {
                 turnBegins(timer.run)
                 turn(timer.run) { $0.fire(timer.id) }
                 turnEnds(timer.run)
-            } else if spare == nil {
-                spare = Script(group: group)
             } else if mayCollect {
                 collectGarbage()
             }
@@ -136,13 +135,13 @@ final class ScriptLoop {
     private func keepModule(_ body: UnsafeRawBufferPointer) {
         let hash = body.prefix { $0 != 0x0A }
         let text = Array("(function (exports, require, module) {".utf8) + body[(hash.count + 1)...] + Array("\n})".utf8)
-        guard let kept = keptString(text) else { return }
+        guard let kept = Self.keptString(text) else { return }
         let globals = Prelude.globalsNamed(in: body)
         modules[String(decoding: hash, as: UTF8.self)] = (kept, globals)
     }
 
     /// A text that stays: eight bits a character where that is enough.
-    func keptString(_ bytes: [UInt8]) -> JSStringRef? {
+    static func keptString(_ bytes: [UInt8]) -> JSStringRef? {
         let short = (bytes + [0]).withUnsafeBufferPointer { buffer in
             buffer.withMemoryRebound(to: CChar.self) { JSStringCreateWithUTF8CString($0.baseAddress) }
         }
@@ -170,12 +169,28 @@ final class ScriptLoop {
         return parsed
     }
 
+    /// - Parameter body: the settings, a newline, and the script's text.
     private func start(_ number: UInt32, _ body: UnsafeRawBufferPointer) {
-        let script = spare ?? Script(group: group)
-        spare = nil
-        scripts[number] = script
-        numbers[script.context] = number
-        turn(number) { $0.start(number, body, texts: &texts) }
+        let (head, code) = body.splitLine()
+        guard let settings = realm.object(head) else { return }
+        let (line, rest) = code.splitLine()
+        let header = ScriptHeader(of: String(decoding: line, as: UTF8.self))
+        let script = header == nil ? code : rest
+        let (text, mayShare) = texts.text(
+            script, header, name: realm.swiftText(realm.get(settings, "name")),
+            wantsOwnRealm: realm.stopsClock(settings))
+        let home = mayShare ? realm : Realm(group: group, isShared: false)
+        if !mayShare { home.listen(with: listener) }
+        let run = Script(number, in: home)
+        scripts[number] = run
+        turn(number) { _ in
+            guard let own = mayShare ? settings : home.object(head) else { return }
+            run.start(own, header, text) { ScriptTexts.source(script) }
+        }
+    }
+
+    private func hear(_ promise: JSValueRef?, rejectedWith reason: JSValueRef?) {
+        scripts[turnNumber]?.hear(promise, rejectedWith: reason)
     }
 
     private func turnBegins(_ number: UInt32) {
@@ -202,6 +217,7 @@ final class ScriptLoop {
     private func turn(_ number: UInt32, _ body: (Script) -> Void) {
         guard let script = scripts[number], !script.isOver else { return }
         turnWasTooLong = false
+        turnNumber = number
         body(script)
         if turnWasTooLong, !script.isOver {
             // Ended in the middle of its microtasks, the library does not run the next script reliably.
@@ -212,10 +228,7 @@ final class ScriptLoop {
 
     private func end(_ number: UInt32) {
         guard let script = scripts.removeValue(forKey: number) else { return }
-        numbers[script.context] = nil
         timers.remove(run: number)
-        // A context holds its listener strongly, and a listener its context: without this neither would ever go.
-        JSGlobalContextSetUnhandledRejectionCallback(script.context, ignore, nil)
         script.release()
     }
 
@@ -224,7 +237,7 @@ final class ScriptLoop {
         input.free()
         output.free()
         units.free()
-        JSSynchronousGarbageCollectForDebugging(resting)
+        JSSynchronousGarbageCollectForDebugging(realm.context)
         terapi_return_free_memory()
         residentAfterCollection = watchdog.residentBytes
         residentAfterTurn = residentAfterCollection
@@ -235,10 +248,6 @@ final class ScriptLoop {
     }
 
     // MARK: What the prelude calls
-
-    func script(of context: JSContextRef) -> Script? {
-        numbers[JSContextGetGlobalContext(context)].flatMap { scripts[$0] }
-    }
 
     /// Prints strings as UTF-8 right into a frame, one line each, the last one without its newline.
     func send(

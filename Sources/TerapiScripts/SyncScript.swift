@@ -7,6 +7,7 @@ struct SyncScript {
 
     var code: String {
         """
+        "use strict";
         const { createSync, declaredSync } = require('terapi');
 
         module.exports = createSync(declaredSync({

@@ -8,6 +8,11 @@ enum ScriptFixture {
         ScriptHost(executable: FixtureProgram.scriptHost, arguments: ["script-host"], limits: limits)
     }
 
+    /// A host whose engine clears its memory at every step, so that what is not held is missed at once.
+    static func clearingHost() -> ScriptHost {
+        ScriptHost(executable: FixtureProgram.scriptHost, arguments: ["clearing-script-host"])
+    }
+
     static func sync(
         _ body: String,
         name: String = "github/issues",

@@ -33,6 +33,7 @@ struct SyncFileTests {
         #expect(sync.endpoint == "/repos/${metadata.owner}/${metadata.repo}/issues")
         #expect(
             sync.definition.code == """
+                "use strict";
                 const { createSync, declaredSync } = require('terapi');
 
                 module.exports = createSync(declaredSync({

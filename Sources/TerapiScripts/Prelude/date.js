@@ -3,7 +3,7 @@
 (function (host) {
     'use strict';
     const Clock = host.EngineDate;
-    const { now } = host.settings.properties;
+    const now = host.settings?.properties.now;
     const frozen = now === undefined ? undefined : Clock.parse(now);
 
     const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];

@@ -4,7 +4,11 @@
 
     const compile = (file, key, names, source) => {
         try {
-            return new Function(...names, `return (${source}\n);`);
+            // What is the run's own is nowhere else to be found in a realm of many.
+            const globals = host.globals ?? {};
+            const own = Object.keys(globals);
+            return new Function(...own, `return function (${names.join(', ')}) { return (${source}\n); };`)(
+                ...own.map((name) => globals[name]));
         } catch (error) {
             throw new SyntaxError(`${file}: ${key}: ${error.message}: ${source}`);
         }

@@ -4,7 +4,7 @@
 // destructured list and each `map` in every run.
 (function (host, native) {
     'use strict';
-    const { defineProperty, getOwnPropertyDescriptor, hasOwn, keys } = Object;
+    const { hasOwn, keys } = Object;
 
     // MARK: Calls. Each gets a number; its answer settles the promise of that number.
 
@@ -54,84 +54,35 @@
     host.reject = (id, failure) => take(id)?.reject(host.errorOf(id, failure));
     host.respond = (id, meta, data) => take(id)?.resolve({ status: meta.status, headers: meta.headers, data });
 
-    // MARK: Members of the prelude's parts. What the script has set itself meanwhile stays.
-
-    const put = (object, name, value, enumerable) =>
-        defineProperty(object, name, { value, writable: true, configurable: true, enumerable });
-
-    // What is risky. Some versions of the engine leave it out when they are told so.
-    for (const name of ['WebAssembly', 'Atomics', 'SharedArrayBuffer']) {
-        if (hasOwn(globalThis, name)) put(globalThis, name, undefined, false);
-    }
+    // MARK: What the prelude's parts add. What the script has set itself meanwhile stays.
 
     /// Adds to the script's object.
     host.offer = (members) => {
-        for (const name of keys(members)) if (!hasOwn(host.context, name)) put(host.context, name, members[name], true);
+        for (const name of keys(members)) if (!hasOwn(host.context, name)) host.put(host.context, name, members[name], true);
     };
 
-    // Known better as soon as a script has one in its hands.
-    host.isURLSearchParams = () => false;
-    host.formBody = () => undefined;
-
-    const promised = new Map();
-    let isRunning = false;
-
-    /// The time of day, also where the script's own clock stands still.
-    host.clock = Date.now;
-
-    /// Globals whose part comes when the first of them is asked for. Before the script runs they also take the place of
-    /// what the engine has under their names.
-    /// - Parameter names: separated by commas
-    host.promise = (names) => {
-        for (const name of names.split(',')) {
-            if (isRunning && hasOwn(globalThis, name)) continue;
-            if (name === 'Date' || name === 'Intl') host[`Engine${name}`] = globalThis[name];
-            const get = () => {
-                native.provide(name);
-                return globalThis[name];
-            };
-            promised.set(name, get);
-            defineProperty(globalThis, name, {
-                configurable: true, enumerable: false, get, set: (value) => put(globalThis, name, value, false),
-            });
-        }
-    };
-
-    /// Puts a part's globals in place of the promises of them.
-    host.provide = (members) => {
-        for (const name of keys(members)) {
-            const found = getOwnPropertyDescriptor(globalThis, name);
-            if (found !== undefined && (found.get === undefined || found.get !== promised.get(name))) continue;
-            put(globalThis, name, members[name], false);
-        }
-    };
+    // Where several runs share their globals, each gets by other means what is its own.
+    if (host.isShared) {
+        host.globals = {};
+        host.provide = (members) => {
+            for (const name of keys(members)) host.globals[name] = members[name];
+        };
+    }
 
     // MARK: Modules
 
-    const known = {
-        terapi: 'terapiModule', nango: 'terapiModule', crypto: 'cryptoModule', url: 'urlModule', buffer: 'bufferModule',
-    };
-    const loaded = new Map();
-    const run = (define) => {
-        if (loaded.has(define)) return loaded.get(define).exports;
-        const module = { exports: {} };
-        loaded.set(define, module);
-        define.call(module.exports, module.exports, host.require, module);
-        return module.exports;
-    };
+    const { require: requireHost } = host;
 
     host.require = (name) => {
-        if (hasOwn(host.shared, name)) return run(host.shared[name]);
-        let own = String(name);
-        if (own.startsWith('node:')) own = own.slice(5);
-        if (hasOwn(known, own)) return host[known[own]];
-        throw new Error(`The module "${name}" does not exist here. Scripts may require ${keys(known).join(', ')}.`);
+        if (hasOwn(host.shared, name)) return host.load(host.shared[name]);
+        return name === 'terapi' || name === 'nango' ? host.terapiModule : requireHost(name);
     };
 
     /// The function that the module of a script exports for this run.
     const load = (define) => {
-        const exports = run(define);
-        const script = exports?.default ?? exports;
+        const module = { exports: {} };
+        define.call(module.exports, module.exports, host.require, module);
+        const script = module.exports?.default ?? module.exports;
         const { kind, properties } = host.settings;
         if (kind === 'describe') return () => host.description(script);
         // A provider's webhook comes to the same script by another door.
@@ -187,7 +138,7 @@
     ///   - define: the module's text as a function.
     ///   - shared: what it shares with other scripts: functions of the same form, by name.
     host.start = (define, shared, input) => {
-        isRunning = true;
+        host.begin();
         host.shared = shared;
         execute(define, input);
     };

@@ -60,8 +60,9 @@
         callback(...args);
     };
 
+    host.setTimeout = (callback, delay, ...args) => start(callback, delay, args, false);
     host.provide({
-        setTimeout: (callback, delay, ...args) => start(callback, delay, args, false),
+        setTimeout: host.setTimeout,
         setInterval: (callback, delay, ...args) => start(callback, delay, args, true),
         setImmediate: (callback, ...args) => start(callback, 0, args, false),
         clearTimeout: stop,
