@@ -115,6 +115,7 @@ extension API {
             Route(.put, "/sync/update-connection-frequency", .key(.updateSyncs), syncs.setFrequency),
 
             Route(.post, "/action/trigger", .key(.executeActions), actions.trigger),
+            Route(.post, "/functions/invocations", .key(.invokeFunction), actions.invoke),
             Route(.get, "/action/:actionId", .key(.executeActions), actions.result),
 
             Route(.get, "/environment", .key(.readSettings), environment.current),

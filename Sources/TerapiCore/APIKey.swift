@@ -60,6 +60,7 @@ public enum APIScope: String, Sendable, CaseIterable {
     case deleteFunction = "environment:functions:delete"
     case compileFunction = "environment:functions:compile"
     case dryrunFunction = "environment:functions:dryrun"
+    case invokeFunction = "environment:functions:invocations"
     case readRecords = "environment:records:read"
     case writeRecords = "environment:records:write"
     case readLogs = "environment:logs:read"

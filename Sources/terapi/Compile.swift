@@ -31,8 +31,8 @@ struct Compile: AsyncParsableCommand {
             let found = try await IntegrationsFolder(integrations, environment: environment, esbuild: esbuild)
                 .load(host: host, refusesSharedModels: true, checksExpressions: true)
             let counts = [
-                "\(found.syncs.count) syncs", "\(found.actions.count) actions", "\(found.onEvents.count) on-events",
-            ]
+                ("sync", found.syncs.count), ("action", found.actions.count), ("on-event", found.onEvents.count),
+            ].map { "\($1) \($0)\($1 == 1 ? "" : "s")" }
             print("\(counts.joined(separator: ", ")): in order.")
         } catch let error as TerapiError {
             guard !error.issues.isEmpty else { throw ExitWithMessage(error.message) }

@@ -42,8 +42,15 @@ struct Keys: ParsableCommand {
         @Argument(help: "What the key is for.")
         var name: String
 
+        @Option(
+            name: .customLong("scope"),
+            help: "What the key may do, such as environment:records:read. Several times for more; none: everything.")
+        var scopes: [String] = []
+
         func run() throws {
-            let answer = try target.send("POST", "/admin/api-keys", body: ["display_name": .string(name)])
+            var body: JSONObject = ["display_name": .string(name)]
+            if !scopes.isEmpty { body["scopes"] = JSONValue(scopes) }
+            let answer = try target.send("POST", "/admin/api-keys", body: .object(body))
             print(answer["data"]?["secret"]?.string ?? "")
         }
     }

@@ -8,6 +8,10 @@ import Testing
 struct ActionRouteTests {
     private static let connection = [("Provider-Config-Key", "zendesk"), ("Connection-Id", "c1")]
 
+    private static func invocation(_ more: String) -> String {
+        #"{"connection_id":"c1","integration_id":"zendesk","name":"create-ticket",\#(more)}"#
+    }
+
     private func trigger(
         _ world: World,
         headers: [(name: String, value: String)] = [],
@@ -28,6 +32,22 @@ struct ActionRouteTests {
             name: "queues when it is asked to", method: .post, uri: "/action/trigger",
             headers: connection + [("X-Async", "true")], body: #"{"action_name":"create-ticket"}"#, status: 202,
             contains: [#"{"statusUrl":"/action/a-1","id":"a-1"}"#]
+        ),
+        Scenario(
+            name: "invokes what the body names", method: .post, uri: "/functions/invocations",
+            body: invocation(#""invocation_type":"wait","input":[1]"#), status: 200,
+            contains: [#"{"made":1.0,"by":"dev-canary"}"#]
+        ),
+        Scenario(
+            name: "does not wait for what the body names", method: .post, uri: "/functions/invocations",
+            body: invocation(#""invocation_type":"no_wait","options":{"max_retries":2}"#), status: 202,
+            contains: [#"{"statusUrl":"/action/a-1","id":"a-1"}"#]
+        ),
+        Scenario(
+            name: "names what is wrong with an invocation", method: .post, uri: "/functions/invocations",
+            body: invocation(#""invocation_type":"later","options":{"max_retries":6,"more":1}"#), status: 400,
+            contains: ["invalid_body"],
+            paths: [["invocation_type"], ["options", "max_retries"], ["options", "more"]]
         ),
         Scenario(
             name: "wants both headers", method: .post, uri: "/action/trigger",

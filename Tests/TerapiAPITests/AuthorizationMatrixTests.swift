@@ -30,12 +30,18 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
             #"{"provider_config_key":"zendesk","connection_id":"n1","credentials":{"type":"OAUTH2","access_token":"t"}}"#
         let deployment = #"{"scripts":[{"provider_config_key":"zendesk","kind":"sync","name":"tickets","code":"1"}]}"#
         let function = #""integration_id":"zendesk","type":"action","name":"open","code":"1""#
+        let invocation =
+            #"{"connection_id":"c1","integration_id":"zendesk","name":"NAME","invocation_type":"wait"}"#
         let flat = #"{"provider_config_key":"zendesk","connection_id":"n1","access_token":"t"}"#
         return [
             .init(
                 method: .post, path: "/action/trigger", uri: "/action/trigger",
                 body: #"{"action_name":"create-ticket"}"#, headers: connectionHeaders, absentURI: "/action/trigger",
                 absentBody: #"{"action_name":"nothing"}"#),
+            .init(
+                method: .post, path: "/functions/invocations", uri: "/functions/invocations",
+                body: invocation.replacing("NAME", with: "create-ticket"), absentURI: "/functions/invocations",
+                absentBody: invocation.replacing("NAME", with: "nothing")),
             .init(
                 method: .get, path: "/action/:actionId", uri: "/action/a-1", status: 202, absentURI: "/action/nothing"),
             .init(method: .get, path: "/health", uri: "/health"),

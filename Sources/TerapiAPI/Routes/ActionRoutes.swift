@@ -24,8 +24,41 @@ struct ActionRoutes: Sendable {
             input: input,
             idempotencyKey: options.idempotencyKey
         )
-        guard options.isAsync else { return .json(bytes: try await actions.run(request)) }
-        let id = try await actions.enqueue(request, maxRetries: options.maxRetries)
+        return try await perform(request, isAsync: options.isAsync, maxRetries: options.maxRetries)
+    }
+
+    /// The same as ``trigger(_:)``, with all that it needs in the body.
+    func invoke(_ call: Call) async throws -> Response {
+        var body = try await call.body()
+        let connectionID = body.requiredText("connection_id", .connectionID)
+        let integrationKey = body.requiredText("integration_id", .integrationKey)
+        let name = body.requiredText("name", .syncName)
+        let input = body.any("input")
+        let waiting = body.requiredChoice("invocation_type", of: Waiting.allCases)
+        let options = body.nested("options") { options in
+            (options.integer("max_retries", in: 0...Self.maxRetries), options.text("idempotency_key", .text(1...255)))
+        }
+        try body.finish()
+
+        let request = ActionRequest(
+            scope: try call.scope,
+            integrationKey: integrationKey,
+            connectionID: connectionID,
+            name: name,
+            input: input,
+            idempotencyKey: options?.1
+        )
+        return try await perform(request, isAsync: waiting == .doesNotWait, maxRetries: options?.0 ?? 0)
+    }
+
+    private enum Waiting: String, CaseIterable {
+        case waits = "wait"
+        case doesNotWait = "no_wait"
+    }
+
+    private func perform(_ request: ActionRequest, isAsync: Bool, maxRetries: Int) async throws -> Response {
+        guard isAsync else { return .json(bytes: try await actions.run(request)) }
+        let id = try await actions.enqueue(request, maxRetries: maxRetries)
         let statusURL = "/action/\(id)"
         var response = Response.json(["statusUrl": .string(statusURL), "id": .string(id)], status: .accepted)
         response.headers[.location] = statusURL
