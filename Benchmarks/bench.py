@@ -1,6 +1,7 @@
 """Measures Terapi beside its peers and prints ratios from one run.
 
-usage: bench.py sync [--rounds 3] | read [--records 1000000] | scripts | idle | all      (make bench ARGS=…)
+usage: bench.py sync [--rounds 3] | read [--records 1000000] | scripts | providers | idle | all
+(make bench ARGS=…)
 
 S is the scratch folder (default: terapi-bench in the temporary folder); TERAPI_BINARY the program to measure.
 Peers and limit run in turn with ours, the order turned round each time; the table shows medians.
@@ -584,6 +585,26 @@ def idle():
         server.remove()
 
 
+def providers():
+    """What reading 981 providers adds to reading one, the start of the program taken off."""
+    sys.path.append(str(ROOT / "Tests/EndToEnd"))
+    import provider_files
+
+    S.mkdir(parents=True, exist_ok=True)
+    times = {}
+    for _ in range(9):
+        for count in (10, 981):
+            file = S / f"providers-{count}.yaml"
+            file.write_text(provider_files.many(count))
+            begin = time.monotonic()
+            done = subprocess.run([BINARY, "providers", "check", file, "--json"], capture_output=True, check=True)
+            times.setdefault(count, []).append(time.monotonic() - begin)
+            assert json.loads(done.stdout)["providers"] == count
+    few, many = (1000 * statistics.median(times[count]) for count in (10, 981))
+    show([("providers check, 10 providers: ms", few, ""), ("providers check, 981 providers: ms", many, ""),
+          ("reading 981 providers: ms", many - few, "<= 200")])
+
+
 def show(rows):
     print()
     for name, value, wanted in rows:
@@ -593,12 +614,14 @@ def show(rows):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["sync", "read", "scripts", "idle", "all"])
+    parser.add_argument("what", choices=["sync", "read", "scripts", "providers", "idle", "all"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--records", type=int, default=1_000_000)
     options = parser.parse_args()
     if options.what in ("idle", "all"):
         idle()
+    if options.what in ("providers", "all"):
+        providers()
     if options.what in ("sync", "all"):
         sync(options.rounds)
     if options.what in ("scripts", "all"):

@@ -38,7 +38,8 @@ room() {
 room CSQLite TerapiSQLite
 room CJavaScriptCore TerapiScripts
 room AsyncHTTPClient TerapiProviders
-room Yams TerapiProviders TerapiScripts
+room Yams TerapiScripts
+room CYaml TerapiProviders
 room Hummingbird TerapiAPI TerapiSandbox
 room ArgumentParser terapi
 room Configuration terapi

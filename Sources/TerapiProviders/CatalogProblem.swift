@@ -1,5 +1,3 @@
-import Yams
-
 /// A mistake in a provider file, or something in it that has no effect, with its place.
 public struct CatalogProblem: Error, Sendable, Equatable, CustomStringConvertible {
     public var file: String
@@ -15,8 +13,8 @@ public struct CatalogProblem: Error, Sendable, Equatable, CustomStringConvertibl
         self.message = message
     }
 
-    init(file: String, node: Node, message: String) {
-        self.init(file: file, line: node.mark?.line ?? 0, column: node.mark?.column ?? 0, message: message)
+    init(file: String, place: YAMLNode.Place?, message: String) {
+        self.init(file: file, line: Int(place?.line ?? 0), column: Int(place?.column ?? 0), message: message)
     }
 
     public var description: String {

@@ -2,49 +2,77 @@ import Foundation
 import TerapiCore
 
 extension ProviderCatalog {
-    /// The catalogue that is built into the binary, one file per provider.
-    private static let embedded: [(name: String, bytes: [UInt8])] = [
-        ("api-key-generic", PackageResources.api_key_generic_yaml),
-        ("api-key-header-generic", PackageResources.api_key_header_generic_yaml),
-        ("api-key-query-generic", PackageResources.api_key_query_generic_yaml),
-        ("basic-generic", PackageResources.basic_generic_yaml),
-        ("figma", PackageResources.figma_yaml),
-        ("freshdesk", PackageResources.freshdesk_yaml),
-        ("github", PackageResources.github_yaml),
-        ("gitlab", PackageResources.gitlab_yaml),
-        ("notion", PackageResources.notion_yaml),
-        ("oauth2-generic", PackageResources.oauth2_generic_yaml),
-        ("oauth2-generic-basic", PackageResources.oauth2_generic_basic_yaml),
-        ("sendgrid", PackageResources.sendgrid_yaml),
-        ("shopify", PackageResources.shopify_yaml),
-        ("trello", PackageResources.trello_yaml),
-        ("zendesk", PackageResources.zendesk_yaml),
-    ]
-
-    /// The built-in catalogue with the files of a folder over it: `<name>.yaml` adds a provider or replaces one.
-    /// - Throws: `TerapiError` with `.invalidDefinition` for mistakes in files, `.invalidConfiguration` when the folder
-    ///   cannot be read.
-    public static func load(folder: String? = nil) throws -> ProviderCatalog {
-        let builtIn = embedded.map { entry in
-            File(path: "\(entry.name).yaml", name: entry.name, text: String(decoding: entry.bytes, as: UTF8.self))
-        }
-        return try ProviderCatalog(files: builtIn + (folder.map(files) ?? []))
+    /// The built-in catalogue with a file or the files of a folder over it.
+    ///
+    /// A folder's `<name>.yaml` adds the provider of that name or replaces it; a file may also hold many providers, by
+    /// their names.
+    /// - Throws: `TerapiError` with `.invalidDefinition` for mistakes in files, `.invalidConfiguration` when they cannot be
+    ///   read.
+    public static func load(_ path: String? = nil) throws -> ProviderCatalog {
+        try ProviderCatalog(files: builtIn + (path.map(files) ?? []))
     }
 
-    private static func files(in folder: String) throws -> [File] {
+    /// What is wrong with a file or the files of a folder, and what in them has no effect.
+    /// - Returns: the providers of these files and not the built-in ones.
+    public static func check(_ path: String) throws -> Reading {
+        let files = try files(at: path)
+        var reading = read(builtIn + files)
+        reading.providers = reading.providers.filter { reading.added.contains($0.name) }
+        return reading
+    }
+
+    /// The provider files at a path: itself, or those of a folder.
+    /// - Throws: `TerapiError` with `.invalidConfiguration` when they cannot be read.
+    public static func files(at path: String) throws -> [File] {
         do {
-            let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-            return try names.filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }.map { name in
-                let path = folder + (folder.hasSuffix("/") ? "" : "/") + name
+            return try ProviderFolder(path).paths().map { path in
                 let text = try String(contentsOfFile: path, encoding: .utf8)
-                return File(path: path, name: String(name.dropLast(".yaml".count)), text: text)
+                let file = path.split(separator: "/").last ?? ""
+                let name = ProviderFolder.endings.first(where: file.hasSuffix).map { file.dropLast($0.count) } ?? file
+                return File(path: path, name: String(name), text: text)
             }
         } catch {
             throw TerapiError(
                 .invalidConfiguration,
-                "The folder of provider files \"\(folder)\" cannot be read.",
+                "The provider files at \"\(path)\" cannot be read: is it a YAML file, or a folder of them?",
                 cause: error
             )
         }
+    }
+}
+
+/// A file of providers, or a folder of such files.
+public struct ProviderFolder: Sendable {
+    static let endings = [".yaml", ".yml"]
+
+    private let path: String
+
+    public init(_ path: String) {
+        self.path = path
+    }
+
+    /// What each file looks like from outside, by its path; one that changes gets another trace.
+    public typealias Traces = [String: String]
+
+    /// - Returns: nothing for a path that cannot be read.
+    public func traces() -> Traces {
+        let paths = (try? paths()) ?? []
+        return paths.reduce(into: [:]) { traces, path in
+            guard let facts = try? FileManager.default.attributesOfItem(atPath: path) else { return }
+            let changedAt = (facts[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+            let size = (facts[.size] as? NSNumber)?.intValue ?? 0
+            // A file that is put in another's place may have its size and time.
+            let number = (facts[.systemFileNumber] as? NSNumber)?.intValue ?? 0
+            traces[path] = "\(number) \(size) \(changedAt)"
+        }
+    }
+
+    func paths() throws -> [String] {
+        var isFolder: ObjCBool = false
+        _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        guard isFolder.boolValue else { return [path] }
+        return try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+            .filter { name in Self.endings.contains { name.hasSuffix($0) } && !name.hasPrefix(".") }
+            .map { path + (path.hasSuffix("/") ? "" : "/") + $0 }
     }
 }

@@ -24,10 +24,11 @@ struct ProviderEntry {
     private func oauth2() -> Provider.OAuth2? {
         guard let authorizationURL = text("authorization_url"), let tokenURL = text("token_url") else { return nil }
         var oauth2 = Provider.OAuth2(authorizationURL: authorizationURL, tokenURL: tokenURL)
-        oauth2.authorizationParams = pairs(json["authorization_params"])
+        oauth2.authorizationParams = pairs(json["auth"]) + pairs(json["authorization_params"])
         oauth2.authorizationURLReplacements = pairs(json["authorization_url_replacements"])
         oauth2.skipsEmptyAuthorizationParams = flag("authorization_url_skip_empty")
-        oauth2.skipEncode = texts("authorization_url_skip_encode")
+        // "Decoded" is about the scopes: everything else in the address must stay what it was.
+        oauth2.skipEncode = texts("authorization_url_skip_encode") + (flag("decode_url") ? ["scopes"] : [])
         oauth2.authorizationURLFragment = text("authorization_url_fragment")
         oauth2.codeParamInCallback = text("authorization_code_param_in_callback") ?? "code"
         oauth2.tokenParams = json["token_params"]?.object?.members ?? []

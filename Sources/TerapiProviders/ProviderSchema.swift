@@ -1,19 +1,52 @@
 import TerapiCore
 
-/// Every key of a provider file: those that platforms of this kind share, and our own `rotation`.
+/// Every key of a provider file: those that platforms of this kind share, and our own `logo`, `rotation`, `scopes`,
+/// `unverified` and `webhook`.
 enum ProviderSchema {
     static let entry = Shape.record(keys)
 
     /// Read and kept, but without effect so far: loading says so.
     static let withoutEffect: Set = [
-        "additional_steps", "assertion", "assertion_option", "auth", "auth_type", "authorization_code_param_in_webhook",
-        "client_registration", "credentials_verification_script", "decode_url", "installation",
-        "post_connection_script", "pre_connection_deletion_script", "refresh_token_headers", "refresh_token_params",
-        "registration_params", "registration_url", "request_params", "request_url", "require_client_certificate",
-        "signature", "signature_method", "token", "token_expires_in_ms", "token_request_method", "token_response",
-        "token_response_headers", "webhook_allowed_query_params", "webhook_response_metadata", "webhook_routing_script",
-        "webhook_user_defined_secret",
+        "additional_steps", "assertion", "assertion_option", "auth_type", "authorization_code_param_in_webhook",
+        "client_registration", "installation", "refresh_token_headers", "refresh_token_params", "registration_params",
+        "registration_url", "request_params", "request_url", "require_client_certificate", "signature",
+        "signature_method", "token", "token_expires_in_ms", "token_request_method", "token_response",
+        "token_response_headers", "webhook_allowed_query_params", "webhook_response_metadata",
+        "webhook_user_defined_secret", "proxy.connection_config",
     ]
+
+    /// Values of a key that are read and have no effect so far.
+    static let choicesWithoutEffect: [String: Set<String>] = [
+        "body_format": ["xml", "query"],
+        "token_request_auth_method": ["private_key_jwt", "custom"],
+    ]
+
+    /// Names of code that other platforms are built with, and what does the same here.
+    static let foreign = [
+        "credentials_verification_script": "credentials are tested by proxy.verification.",
+        "post_connection_script": "write an on-event script for post-connection-creation.",
+        "pre_connection_deletion_script": "write an on-event script for pre-connection-deletion.",
+        "webhook_routing_script": "describe the provider's webhooks under \"webhook\".",
+    ]
+
+    /// Keys whose texts may hold placeholders.
+    static let withTemplates: Set = [
+        "additional_steps", "assertion", "authorization_params", "authorization_url", "proxy", "refresh_params",
+        "refresh_token_headers", "refresh_token_params", "refresh_url", "registration_params", "registration_url",
+        "request_params", "request_url", "token", "token_headers", "token_params", "token_url",
+    ]
+
+    /// The keys without which connections of a mode cannot be made.
+    static func required(by mode: AuthMode, _ entry: JSONObject) -> [String] {
+        switch mode {
+        // An installation that starts at the provider brings its code by a webhook.
+        case .oauth2: entry["installation"] == nil ? ["authorization_url", "token_url"] : ["token_url"]
+        case .oauth1: ["request_url", "authorization_url", "token_url"]
+        case .twoStep: ["token_url", "token_response"]
+        case .jwt, .signature: ["signature", "token"]
+        default: []
+        }
+    }
 
     private static let formField = Shape.record([
         "type": .oneOf(["string"]), "title": .text, "description": .text, "example": .scalar, "pattern": .text,
@@ -50,6 +83,8 @@ enum ProviderSchema {
         "token_request_method": .oneOf(["GET", "POST"]), "token_url": .text,
     ])
 
+    private static let codeName = Shape.either(.text, .nothing)
+
     private static let keys: [String: Shape] = [
         "additional_steps": .list(step),
         "alias": .text,
@@ -78,7 +113,7 @@ enum ProviderSchema {
         "connection_config": form,
         "connection_configuration": .list(.text),
         "credentials": form,
-        "credentials_verification_script": .text,
+        "credentials_verification_script": codeName,
         "decode_url": .flag,
         "default_scopes": .list(.text),
         "disable_pkce": .flag,
@@ -88,8 +123,9 @@ enum ProviderSchema {
         "expires_in_unit": .oneOf(["seconds", "milliseconds"]),
         "installation": .oneOf(["outbound"]),
         "integration_config": form,
-        "post_connection_script": .text,
-        "pre_connection_deletion_script": .text,
+        "logo": .record(["letters": .text, "color": .text]),
+        "post_connection_script": codeName,
+        "pre_connection_deletion_script": codeName,
         "proxy": proxy,
         "redirect_uri_metadata": .list(.text),
         "refresh_params": .map(.any),
@@ -107,6 +143,7 @@ enum ProviderSchema {
             .record(["grace": .integer])
         ),
         "scope_separator": .text,
+        "scopes": .map(.text),
         "setup_guide_url": .text,
         "signature": .record([
             "protocol": .oneOf(["RSA", "HMAC", "EC", "WSSE"]), "hmac_secret_encoding": .text,
@@ -125,9 +162,11 @@ enum ProviderSchema {
         "token_response_headers": .list(.text),
         "token_response_metadata": .list(.text),
         "token_url": .either(.text, .map(.text)),
+        "unverified": .map(.text),
+        "webhook": .map(.any),
         "webhook_allowed_query_params": .list(.text),
         "webhook_response_metadata": .list(.text),
-        "webhook_routing_script": .text,
+        "webhook_routing_script": codeName,
         "webhook_user_defined_secret": .flag,
     ]
 }

@@ -1,5 +1,3 @@
-import Yams
-
 /// What a place in a provider file may hold.
 indirect enum Shape: Sendable {
     case text
@@ -8,6 +6,8 @@ indirect enum Shape: Sendable {
     /// Text, number or boolean.
     case scalar
     case any
+    /// No value at all: how an entry switches off what it takes over from its alias.
+    case nothing
     case oneOf([String])
     case list(Shape)
     /// Names that the author chooses.
@@ -24,6 +24,7 @@ indirect enum Shape: Sendable {
         case .integer: "a whole number"
         case .scalar: "text, a number, or true or false"
         case .any: "anything"
+        case .nothing: "nothing"
         case .oneOf(let words): "one of \(words.joined(separator: ", "))"
         case .list(let item): "a list of \(item.description)"
         case .map, .record: "a map"
@@ -31,39 +32,65 @@ indirect enum Shape: Sendable {
         }
     }
 
-    /// Everything that is wrong with a node, each with its place.
-    func problems(with node: Node, at path: String, file: String) -> [CatalogProblem] {
+    func fits(_ node: YAMLNode) -> Bool {
         switch self {
-        case .any: return []
-        case .text where node.isText, .flag where node.isFlag, .integer where node.isInteger: return []
-        case .scalar where node.scalar != nil && !node.isNull: return []
-        case .oneOf(let words) where node.scalar.map { words.contains($0.string) } ?? false: return []
-        case .list(let item):
-            guard let items = node.sequence else { break }
-            return items.enumerated().flatMap { item.problems(with: $1, at: "\(path)[\($0)]", file: file) }
-        case .map(let value):
-            guard let mapping = node.mapping else { break }
-            return mapping.flatMap { value.problems(with: $0.value, at: "\(path).\($0.key.string ?? "?")", file: file) }
+        case .any: return true
+        case .text: return node.kind == .text
+        case .integer: return node.kind == .integer
+        case .nothing: return node.kind == .nothing
+        case .flag: return node.flag != nil
+        case .scalar: return node.scalar != nil && node.kind != .nothing
+        case .oneOf(let words): return node.scalar.map { words.contains($0) } ?? false
+        case .list(let item): return node.items?.allSatisfy { item.fits($0) } ?? false
+        case .map(let value): return node.members?.allSatisfy { value.fits($0.value) } ?? false
         case .record(let fields):
-            guard let mapping = node.mapping else { break }
-            return mapping.flatMap { key, value -> [CatalogProblem] in
-                let name = key.string ?? "?"
-                let place = path.isEmpty ? name : "\(path).\(name)"
-                guard let shape = fields[name] else {
-                    let hint = Self.closest(to: name, in: fields.keys).map { " Did you mean \"\($0)\"?" } ?? ""
-                    return [CatalogProblem(file: file, node: key, message: "Unknown key \"\(place)\".\(hint)")]
-                }
-                return shape.problems(with: value, at: place, file: file)
-            }
-        case .either(let first, let second):
-            if first.problems(with: node, at: path, file: file).isEmpty { return [] }
-            if second.problems(with: node, at: path, file: file).isEmpty { return [] }
-        default: break
+            return node.members?.allSatisfy { fields[$0.name]?.fits($0.value) ?? false } ?? false
+        case .either(let first, let second): return first.fits(node) || second.fits(node)
         }
-        let found = node.mapping != nil ? "a map" : node.sequence != nil ? "a list" : "\"\(node.scalar?.string ?? "")\""
-        return [
-            CatalogProblem(file: file, node: node, message: "\"\(path)\": expected \(description), found \(found).")
-        ]
+    }
+
+    /// Everything that is wrong with a node, each with its place.
+    func problems(with node: YAMLNode, at path: String, file: String) -> [CatalogProblem] {
+        guard !fits(node) else { return [] }
+        switch (self, node.content) {
+        case (.list(let item), .list(let items)):
+            return items.enumerated().flatMap { item.problems(with: $1, at: "\(path)[\($0)]", file: file) }
+        case (.map(let value), .map(let members)):
+            return members.flatMap { value.problems(with: $0.value, at: "\(path).\($0.name)", file: file) }
+        case (.record, .map(let members)):
+            return members.flatMap { problems(with: $0, at: path, file: file) }
+        case (.either(let first, .record), .map) where !first.canBeMap:
+            // Whoever wrote a map meant the one with these keys.
+            guard case .either(_, let record) = self else { return [] }
+            return record.problems(with: node, at: path, file: file)
+        default:
+            return [
+                CatalogProblem(
+                    file: file,
+                    place: node.place,
+                    message: "\"\(path)\": expected \(description), found \(node.found)."
+                )
+            ]
+        }
+    }
+
+    private var canBeMap: Bool {
+        switch self {
+        case .any, .map, .record: true
+        case .either(let first, let second): first.canBeMap || second.canBeMap
+        default: false
+        }
+    }
+
+    /// What is wrong with one member of a record.
+    func problems(with member: YAMLNode.Member, at path: String, file: String) -> [CatalogProblem] {
+        guard case .record(let fields) = self else { return [] }
+        let place = path.isEmpty ? member.name : "\(path).\(member.name)"
+        guard let shape = fields[member.name] else {
+            let hint = Self.closest(to: member.name, in: fields.keys).map { " Did you mean \"\($0)\"?" } ?? ""
+            return [CatalogProblem(file: file, place: member.place, message: "Unknown key \"\(place)\".\(hint)")]
+        }
+        return shape.problems(with: member.value, at: place, file: file)
     }
 
     /// The name that a person may have meant: at most two slips away.
@@ -86,11 +113,4 @@ indirect enum Shape: Sendable {
         }
         return row[right.count]
     }
-}
-
-extension Node {
-    var isText: Bool { tag == Tag(.str) && scalar != nil }
-    var isFlag: Bool { tag == Tag(.bool) }
-    var isInteger: Bool { tag == Tag(.int) && int != nil }
-    var isNull: Bool { tag == Tag(.null) }
 }

@@ -52,9 +52,13 @@ struct Server: Sendable {
         // What reaches out
         let outboundGuard = OutboundGuard(allowed: settings.outboundAllow.compactMap(CIDR.init))
         let client = ProviderClient(guardedBy: outboundGuard)
-        let providerCatalog = try ProviderCatalog.load(folder: settings.providersFolder)
-        for warning in providerCatalog.warnings { logger.warning("\(warning)") }
-        let providers = ProviderRequests(catalog: providerCatalog, client: client, clock: clock)
+        let providerTraces = settings.providersPath.map { ProviderFolder($0).traces() } ?? [:]
+        let shelf = CatalogShelf(try ProviderCatalog.load(settings.providersPath))
+        shelf.current.logWarnings(to: logger)
+        let providers = ProviderRequests(shelf: shelf, client: client, clock: clock)
+        let providersWatcher = settings.providersPath.map { path in
+            ProvidersWatcher(path, seen: providerTraces, shelf: shelf, clock: clock, logger: logger)
+        }
 
         // What scripts run in
         let scripts = ScriptHost(
@@ -143,7 +147,7 @@ struct Server: Sendable {
             ] + engine.parts + [
                 api.makeApplication(host: settings.host, port: settings.port, onRunning: onListening),
                 api.readiness,
-            ] + [watcher].compactMap { $0 },
+            ] + ([watcher, providersWatcher] as [(any Service)?]).compactMap { $0 },
             firstKeys: firstKeys,
             close: {
                 scripts.stop()

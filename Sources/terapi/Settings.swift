@@ -16,7 +16,7 @@ struct Settings: Sendable {
     var port: Int
     var publicURL: String
     var encryptionKey: Secret?
-    var providersFolder: String?
+    var providersPath: String?
     var integrationsFolder: String?
     var outboundAllow: [String]
     var maxSyncRuns: Int
@@ -45,7 +45,11 @@ struct Settings: Sendable {
             isSecret: true
         ),
         Setting(
-            "providers", .text, default: nil, "Folder of provider files that add to the catalogue or replace parts."),
+            "providers",
+            .text,
+            default: nil,
+            "A provider file, or a folder of them, that adds to the catalogue or replaces parts."
+        ),
         Setting(
             "integrations",
             .text,
@@ -102,7 +106,7 @@ struct Settings: Sendable {
             publicURL: try text("public-url").map { String($0.reversed().drop { $0 == "/" }.reversed()) }
                 ?? "http://localhost:\(port)",
             encryptionKey: try text("encryption-key").map(Secret.init),
-            providersFolder: try text("providers"),
+            providersPath: try text("providers"),
             integrationsFolder: try text("integrations"),
             outboundAllow: try text("outbound-allow")?.split(separator: ",").map { $0.trimmed } ?? [],
             maxSyncRuns: try integer("max-sync-runs"),

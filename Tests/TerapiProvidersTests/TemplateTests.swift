@@ -6,7 +6,7 @@ import Testing
 struct TemplateTests {
     private var values: TemplateValues {
         var values = TemplateValues(
-            connectionConfig: ["subdomain": "acme", "port": 8080, "empty": "", "nested": ["a": "b"]],
+            connectionConfig: ["subdomain": "acme", "port": 8080, "empty": "", "comma": "x, y", "nested": ["a": "b"]],
             integrationConfig: ["host": "api.example"],
             credentials: .basic(username: "alice", password: Secret("pass")),
             clientID: "id",
@@ -32,7 +32,9 @@ struct TemplateTests {
             "${hmacSha1Hex(The quick brown fox jumps over the lazy dog, key)}",
             "de7c9b85b8b78aa6bc8a7a36f70a90701c9db4d9"
         ),
-        ("$ {x} ${", "$ {x} ${"),
+        ("$ {x} ${", "$ {x} ${"), ("${subdomain}", "acme"),
+        // A comma in a value or in the message is no separator of arguments.
+        ("${hmacSha1Hex(a, b${connectionConfig.comma}, key)}", "4a003c0abf2dd5c10b69a0e25d5dc4e4ddc17726"),
     ])
     func `fills placeholders in`(template: String, expected: String) {
         let rendering = Template(template).render(values)

@@ -12,7 +12,8 @@ struct ProviderRoutes: Sendable {
 
         let found = providers.providers.filter { provider in
             guard let search else { return true }
-            return provider.name.lowercased().contains(search) || provider.displayName.lowercased().contains(search)
+            return ([provider.name, provider.displayName] + provider.categories)
+                .contains { $0.lowercased().contains(search) }
         }
         return .json(["data": .array(found.map(\.json))])
     }

@@ -67,10 +67,20 @@ struct Authorization {
         Base64.url.encode(sha256(Array(verifier.reveal().utf8)))
     }
 
+    /// What scopes are made of and separated by. Anything else could end the parameter.
+    private static let marks: [(escape: String, mark: String)] = [
+        ("%2B", "+"), ("%2C", ","), ("%3A", ":"), ("%2F", "/"), ("%40", "@"),
+    ]
+
+    private static func unescaped(_ scopes: String) -> String {
+        marks.reduce(scopes) { text, pair in text.replacing(pair.escape, with: pair.mark) }
+    }
+
     private func write(_ base: String, _ params: [(name: String, value: String)]) -> String {
         let query = params.map { param in
             let isRaw = param.name == "scope" && oauth2.skipEncode.contains("scopes")
-            let value = isRaw ? param.value.replacing(" ", with: "%20") : PercentEncoding.encode(param.value)
+            let encoded = PercentEncoding.encode(param.value)
+            let value = isRaw ? Self.unescaped(encoded) : encoded
             return "\(PercentEncoding.encode(param.name))=\(value)"
         }.joined(separator: "&")
         var url: String

@@ -24,18 +24,23 @@ struct ConnectionRequest {
         }
         var values = values
         let url = try url(of: request, baseURLOverride: baseURLOverride)
-        values.request = Self.facts(request, url: url)
+        values.request = RequestFacts(request, url: url, body: request.body)
+        let body = body(request, values)
         let query = provider.proxy.query.compactMap { entry -> (name: String, value: String)? in
             guard let (name, value) = Self.rendered(entry, values),
                 !request.query.contains(where: { $0.name == name })
             else { return nil }
             return (name, value)
         }
+        let target = Self.adding(query + request.query, to: url)
+        // Signatures in headers are about what is sent.
+        values.request?.body = body
+        values.request?.url = target
         return OutboundRequest(
             method: request.method.uppercased(),
-            url: Self.adding(query + request.query, to: url),
+            url: target,
             headers: headers(request, values),
-            body: body(request, values),
+            body: body,
             timeout: timeout,
             purpose: purpose,
             redirects: provider.proxy.forwardsHeadersOnRedirect ? .followWithHeaders : .follow
@@ -177,16 +182,5 @@ struct ConnectionRequest {
         let name = Template(entry.name).render(values)
         let value = Template(entry.value).render(values)
         return name.isResolved && value.isResolved ? (name.text, value.text) : nil
-    }
-
-    private static func facts(_ request: ScriptRequest, url: String) -> [String: String] {
-        var facts = ["method": request.method.uppercased(), "endpoint": request.endpoint]
-        if let parsed = try? OutboundURL(adding(request.query, to: url)) {
-            facts["host"] = parsed.hostText
-            facts["path"] = String(parsed.target.prefix { $0 != "?" })
-            facts["params"] = String(parsed.target.drop { $0 != "?" }.dropFirst())
-        }
-        facts["contentType"] = request.headers.first { $0.name.lowercased() == "content-type" }?.value
-        return facts
     }
 }

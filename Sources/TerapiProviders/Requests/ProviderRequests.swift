@@ -1,16 +1,22 @@
 public import TerapiCore
 
-/// What can be asked of the providers of one catalogue, through one client.
+/// What can be asked of the providers of the catalogue, through one client.
 public struct ProviderRequests: ProviderAPI {
-    private let catalog: ProviderCatalog
+    private let shelf: CatalogShelf
     private let client: any OutboundClient
     private let clock: any WallClock
 
     public init(catalog: ProviderCatalog, client: any OutboundClient, clock: any WallClock) {
-        self.catalog = catalog
+        self.init(shelf: CatalogShelf(catalog), client: client, clock: clock)
+    }
+
+    public init(shelf: CatalogShelf, client: any OutboundClient, clock: any WallClock) {
+        self.shelf = shelf
         self.client = client
         self.clock = clock
     }
+
+    private var catalog: ProviderCatalog { shelf.current }
 
     public var providers: [Provider] { catalog.providers }
 

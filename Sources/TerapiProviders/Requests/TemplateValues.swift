@@ -9,8 +9,8 @@ struct TemplateValues: Sendable {
     var credentials = Credentials.none
     var clientID: String?
     var clientSecret: Secret?
-    /// Facts about the request itself: `method`, `host`, `path`, `params`, `endpoint`, `contentType`.
-    var request: [String: String] = [:]
+    /// `nil` outside requests in the name of a connection.
+    var request: RequestFacts?
     var now: Timestamp
     /// The same for all uses in one request.
     var random = randomUUID()
@@ -32,7 +32,7 @@ struct TemplateValues: Sendable {
         case "clientSecret": return clientSecret?.reveal()
         default:
             if name.hasPrefix("now") { return moment(name) }
-            return request[name] ?? credential(name)
+            return request?[name] ?? credential(name) ?? text(connectionConfig, name)
         }
     }
 
@@ -41,7 +41,9 @@ struct TemplateValues: Sendable {
         case (.apiKey(let key), "apiKey"): key.reveal()
         case (.basic(let username, _), "username"): username
         case (.basic(_, let password), "password"): password.reveal()
-        case (.oauth2(let tokens), "accessToken"), (.oauth2(let tokens), "access_token"): tokens.accessToken.reveal()
+        case (.oauth2(let tokens), "accessToken"), (.oauth2(let tokens), "access_token"),
+            (.oauth2(let tokens), "token"):
+            tokens.accessToken.reveal()
         case (.oauth2(let tokens), "refreshToken"), (.oauth2(let tokens), "refresh_token"):
             tokens.refreshToken?.reveal()
         default: nil

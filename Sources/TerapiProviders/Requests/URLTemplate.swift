@@ -13,20 +13,20 @@ struct URLTemplate {
 
     /// - Throws: `TerapiError` with `.invalidBody` that names the field which is missing or not allowed there.
     func render(_ values: TemplateValues) throws -> String {
-        let alternatives = Template.alternatives(of: source)
-        let known = alternatives.first { alternative in
-            Template.pieces(of: alternative).allSatisfy { piece in
-                if case .placeholder(let inside) = piece { Template.value(of: inside, values) != nil } else { true }
+        let alternatives = Template(source).alternatives
+        let known = alternatives.first { pieces in
+            pieces.allSatisfy { piece in
+                if case .placeholder(let placeholder) = piece { placeholder.value(values) != nil } else { true }
             }
         }
-        let pieces = Template.pieces(of: known ?? alternatives[alternatives.count - 1])
+        let pieces = known ?? alternatives[alternatives.count - 1]
         var url = ""
         for (index, piece) in pieces.enumerated() {
             switch piece {
             case .text(let text): url += text
-            case .placeholder(let inside):
-                guard let value = Template.value(of: inside, values) else {
-                    throw Self.error(inside, "is needed and missing.")
+            case .placeholder(let placeholder):
+                guard let value = placeholder.value(values) else {
+                    throw Self.error(placeholder.source, "is needed and missing.")
                 }
                 let next: Character? =
                     if index + 1 < pieces.count, case .text(let text) = pieces[index + 1] {
@@ -34,7 +34,7 @@ struct URLTemplate {
                     } else {
                         index + 1 < pieces.count ? "$" : nil
                     }
-                url += try Self.fitted(value, of: inside, behind: url, before: next)
+                url += try Self.fitted(value, of: placeholder.source, behind: url, before: next)
             }
         }
         return url

@@ -40,8 +40,8 @@ struct Dev: AsyncParsableCommand {
         var settings = try await Settings.read(arguments: settings, environment: environment)
         let integrations = settings.integrationsFolder ?? "integrations"
         settings.integrationsFolder = integrations
-        if settings.providersFolder == nil, FileManager.default.fileExists(atPath: "providers") {
-            settings.providersFolder = "providers"
+        if settings.providersPath == nil, FileManager.default.fileExists(atPath: "providers") {
+            settings.providersPath = "providers"
         }
         guard FileManager.default.fileExists(atPath: integrations) else {
             throw ExitWithMessage(

@@ -43,7 +43,7 @@ struct DemoPlace: Sendable {
             port: serverPort,
             publicURL: serverURL,
             encryptionKey: nil,
-            providersFolder: "\(path)/providers",
+            providersPath: "\(path)/providers",
             integrationsFolder: "\(path)/integrations",
             outboundAllow: ["127.0.0.0/8"],
             maxSyncRuns: 4,
