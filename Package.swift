@@ -51,6 +51,7 @@ let package = Package(
         .target(
             name: "TerapiCore",
             dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            resources: [.embedInCode("Models")],
             swiftSettings: settings
         ),
         .target(name: "TerapiStorage", dependencies: ["TerapiCore"], swiftSettings: settings),
