@@ -85,6 +85,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "TerapiTemplates",
+            dependencies: ["TerapiCore"],
+            resources: [.embedInCode("Files")],
+            swiftSettings: settings
+        ),
+        .target(
             name: "TerapiEngine",
             dependencies: [
                 "TerapiCore",
@@ -124,7 +130,7 @@ let package = Package(
             name: "terapi",
             dependencies: [
                 "TerapiAPI", "TerapiCore", "TerapiEngine", "TerapiProviders", "TerapiSQLite", "TerapiSandbox",
-                "TerapiScripts", "TerapiStorage",
+                "TerapiScripts", "TerapiStorage", "TerapiTemplates",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
@@ -199,7 +205,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TerapiScriptsTests",
-            dependencies: ["TerapiCore", "TerapiScripts", "TestSupport", "script-host-fixture"],
+            dependencies: ["TerapiCore", "TerapiScripts", "TerapiTemplates", "TestSupport", "script-host-fixture"],
             swiftSettings: settings
         ),
         .testTarget(
