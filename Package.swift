@@ -51,6 +51,7 @@ let package = Package(
         .target(
             name: "TerapiCore",
             dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            resources: [.embedInCode("Models")],
             swiftSettings: settings
         ),
         .target(name: "TerapiStorage", dependencies: ["TerapiCore"], swiftSettings: settings),
@@ -82,6 +83,12 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             resources: [.embedInCode("Prelude"), .embedInCode("Project")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TerapiTemplates",
+            dependencies: ["TerapiCore"],
+            resources: [.embedInCode("Files")],
             swiftSettings: settings
         ),
         .target(
@@ -124,7 +131,7 @@ let package = Package(
             name: "terapi",
             dependencies: [
                 "TerapiAPI", "TerapiCore", "TerapiEngine", "TerapiProviders", "TerapiSQLite", "TerapiSandbox",
-                "TerapiScripts", "TerapiStorage",
+                "TerapiScripts", "TerapiStorage", "TerapiTemplates",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
@@ -199,7 +206,7 @@ let package = Package(
         ),
         .testTarget(
             name: "TerapiScriptsTests",
-            dependencies: ["TerapiCore", "TerapiScripts", "TestSupport", "script-host-fixture"],
+            dependencies: ["TerapiCore", "TerapiScripts", "TerapiTemplates", "TestSupport", "script-host-fixture"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -57,6 +57,7 @@ neighbours TerapiStorage TerapiCore
 neighbours TerapiSQLite 'TerapiCore|TerapiStorage'
 neighbours TerapiProviders TerapiCore
 neighbours TerapiScripts TerapiCore
+neighbours TerapiTemplates TerapiCore
 neighbours TerapiEngine TerapiCore
 neighbours TerapiAPI TerapiCore
 neighbours TerapiSandbox TerapiCore

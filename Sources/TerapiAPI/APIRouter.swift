@@ -14,7 +14,6 @@ extension API {
         let sessions = ConnectSessionRoutes(
             settings: ports.settings, connections: ports.connections, publicURL: configuration.publicURL
         )
-        let providers = ProviderRoutes(providers: ports.providers)
         let integrations = IntegrationRoutes(
             settings: ports.settings, providers: ports.providers, connectFlow: ports.connectFlow,
             publicURL: configuration.publicURL
@@ -24,6 +23,8 @@ extension API {
             settings: ports.settings, syncs: ports.syncControl, actions: ports.actionControl,
             functions: ports.functionControl
         )
+        let providers = ProviderRoutes(providers: ports.providers, functions: functions)
+        let models = ModelRoutes()
         let scripts = ScriptRoutes(functions: functions)
         let function = FunctionRoutes(functions: functions, control: ports.functionControl)
         let deploy = DeployRoutes(settings: ports.settings, deployments: ports.deployControl)
@@ -80,6 +81,9 @@ extension API {
 
             Route(.get, "/providers", .keyOrSession(.listIntegrations), query: true, providers.list),
             Route(.get, "/providers/:provider", .keyOrSession(.listIntegrations), providers.one),
+            Route(.get, "/providers/:provider/templates", .key(.listIntegrations), providers.templates),
+            Route(.get, "/models", .key(.listIntegrations), models.list),
+            Route(.get, "/models/:model", .key(.listIntegrations), models.one),
             Route(.get, "/integrations", .keyOrSession(.listIntegrations), integrations.list),
             Route(.get, "/config", .key(.listIntegrations), integrations.listConfigs),
             Route(.post, "/integrations", .key(.createIntegration), integrations.create),
@@ -93,6 +97,7 @@ extension API {
             Route(
                 .get, "/integrations/:uniqueKey/functions/:name/code", .key(.readFunction), query: true, function.code
             ),
+            Route(.patch, "/integrations/:uniqueKey/functions/:name", .key(.deploy), query: true, function.update),
             Route(
                 .delete, "/integrations/:uniqueKey/functions/:name", .key(.deleteFunction), query: true,
                 function.delete

@@ -66,9 +66,9 @@ public struct SentScript: Sendable {
 
 /// A script that the server keeps for one environment.
 public struct DeployedScript: Sendable, Equatable {
-    /// How a script came: with a whole folder, or alone. What came alone is not missed in a folder.
+    /// How a script came: with a whole folder, alone, or with Terapi itself. Only what came with a folder is missed in one.
     public enum Source: String, Sendable {
-        case repo, standalone
+        case repo, standalone, catalog
     }
 
     public var id: ScriptID

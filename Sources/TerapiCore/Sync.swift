@@ -14,8 +14,10 @@ public struct SyncDefinition: Sendable, Equatable {
     public var allowsMassDeletion: Bool
     public var version: String
     public var scopes: [String]
-    /// The JSON Schemas of the models that the script could print one of, by name.
+    /// The JSON Schemas of the models that are known, by name: those that the script could print, and standard models.
     public var schemas: JSONObject
+    /// Whether a record that is not what its model says fails the run; otherwise the log tells of it.
+    public var isStrict: Bool
     /// Where the author would show the records: objects with `method` and `path`.
     public var endpoints: [JSONValue]
     /// The types of provider webhooks that its `onWebhook` takes, as the provider names them; `*` stands for all. Empty
@@ -37,6 +39,7 @@ public struct SyncDefinition: Sendable, Equatable {
         version: String = "0.0.1",
         scopes: [String] = [],
         schemas: JSONObject = [:],
+        isStrict: Bool = false,
         endpoints: [JSONValue] = [],
         webhookSubscriptions: [String] = [],
         code: String
@@ -53,6 +56,7 @@ public struct SyncDefinition: Sendable, Equatable {
         self.version = version
         self.scopes = scopes
         self.schemas = schemas
+        self.isStrict = isStrict
         self.endpoints = endpoints
         self.webhookSubscriptions = webhookSubscriptions
         self.code = code

@@ -97,6 +97,17 @@ public struct DeployController: DeployControl {
         }
     }
 
+    /// Takes one script out of force and deletes nothing: a sync stops, and goes on at its place when it is back.
+    func disable(_ script: ScriptID, in scope: EnvironmentScope) async throws {
+        _ = try await commit(in: scope) { () async throws -> DeployPlan in
+            let current = try await storage.currentDeployment(in: scope)
+            var plan = DeployPlan(scope: scope, origin: .removal, current: current)
+            plan.modules = current?.modules ?? [:]
+            plan.set((current?.scripts ?? []).filter { $0.id != script })
+            return plan
+        }
+    }
+
     // MARK: Plans
 
     private func inspect(_ request: DeployRequest) async throws -> [DeployedScript] {

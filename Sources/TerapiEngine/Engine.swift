@@ -23,6 +23,7 @@ public struct Engine: Sendable {
     /// - Parameters:
     ///   - publicURL: where browsers reach the server, without a slash at the end.
     ///   - maxRuns: how many syncs run at once.
+    ///   - templates: the scripts that ship.
     public init(
         settings: any SettingsStorage,
         connections: any ConnectionStorage,
@@ -41,7 +42,8 @@ public struct Engine: Sendable {
         clock: any WallClock,
         logger: Logger,
         publicURL: String,
-        maxRuns: Int
+        maxRuns: Int,
+        templates: [ShippedScript] = []
     ) {
         let bootID = randomUUID()
         let webhookWakeUp = WakeUp()
@@ -97,7 +99,9 @@ public struct Engine: Sendable {
         credentialRefresher = CredentialRefresher(services: services)
         let deployer = DeployController(services: services, storage: deployments, workshop: workshop)
         self.deployments = deployer
-        functions = FunctionController(services: services, deployments: deployer, workshop: workshop)
+        functions = FunctionController(
+            services: services, deployments: deployer, workshop: workshop, templates: templates
+        )
     }
 
     /// The parts that run as long as the server does.

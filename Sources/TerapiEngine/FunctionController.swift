@@ -5,13 +5,20 @@ public struct FunctionController: FunctionControl {
     let services: EngineServices
     let deployments: DeployController
     let workshop: any ScriptWorkshop
+    let shipped: TemplateCatalog
     let jobs: FunctionJobs
     let worker: FunctionWorker
 
-    init(services: EngineServices, deployments: DeployController, workshop: any ScriptWorkshop) {
+    init(
+        services: EngineServices,
+        deployments: DeployController,
+        workshop: any ScriptWorkshop,
+        templates: [ShippedScript]
+    ) {
         self.services = services
         self.deployments = deployments
         self.workshop = workshop
+        shipped = TemplateCatalog(templates, workshop: workshop, clock: services.clock)
         jobs = FunctionJobs(clock: services.clock)
         worker = FunctionWorker(services: services, deployments: deployments, workshop: workshop, jobs: jobs)
     }
@@ -28,13 +35,55 @@ public struct FunctionController: FunctionControl {
         guard runnableCode(of: script, in: scope) != nil else {
             throw TerapiError(.notFound, "There is no such function.")
         }
-        guard facts(of: script, in: scope).source == .standalone else {
+        guard facts(of: script, in: scope).source != .repo else {
             throw TerapiError(
                 .functionManagedByDeploy,
                 "\(script.path) came with a folder of integrations. Delete its file there and deploy with --prune."
             )
         }
         try await deployments.remove(script, in: scope)
+    }
+
+    public func templates(
+        of provider: String,
+        for integrationKey: String,
+        in scope: EnvironmentScope
+    ) async throws -> ScriptDefinitions {
+        var definitions = try await shipped.definitions(of: provider, in: scope)
+        for index in definitions.syncs.indices { definitions.syncs[index].integrationKey = integrationKey }
+        for index in definitions.actions.indices { definitions.actions[index].integrationKey = integrationKey }
+        for index in definitions.onEvents.indices { definitions.onEvents[index].integrationKey = integrationKey }
+        return definitions
+    }
+
+    public func templateText(of script: ScriptID, provider: String) -> String? {
+        shipped.script(script.kind, named: script.name, provider: provider)?.text
+    }
+
+    public func setEnabled(
+        _ isEnabled: Bool,
+        _ script: ScriptID,
+        provider: String,
+        in scope: EnvironmentScope
+    ) async throws {
+        let template = shipped.script(script.kind, named: script.name, provider: provider)
+        let source = runnableCode(of: script, in: scope) == nil ? nil : facts(of: script, in: scope).source
+        switch (isEnabled, source) {
+        case (true, nil), (true, .catalog?):
+            guard let template else { throw TerapiError(.notFound, "There is no such function.") }
+            _ = try await deployments.deploy(
+                DeployRequest(scope: scope, scripts: [template.script(of: script.integrationKey)], source: .catalog)
+            )
+        case (true, _): break
+        case (false, .catalog?): try await deployments.disable(script, in: scope)
+        case (false, nil):
+            guard template != nil else { throw TerapiError(.notFound, "There is no such function.") }
+        case (false, .repo?), (false, .standalone?):
+            throw TerapiError(
+                .functionManagedByDeploy,
+                "\(script.path) was written for this environment and is on as long as it is there. Delete it instead."
+            )
+        }
     }
 
     public func compile(_ code: String) async throws -> String {

@@ -23,6 +23,8 @@ final class SyncRunFunctions: ScriptFunctions {
     private let batcher: RecordBatcher
     private let common: ConnectionFunctions
     private let records: any RecordStorage
+    private let check: RecordCheck
+    private let newest: NewestWins
     private let state: Mutex<State>
 
     init(
@@ -35,6 +37,9 @@ final class SyncRunFunctions: ScriptFunctions {
         self.batcher = batcher
         self.common = common
         self.records = records
+        let log = common.run.log
+        check = RecordCheck(context.definition) { log.write(.warn, $0) }
+        newest = NewestWins(context.definition)
         state = Mutex(State(checkpoint: context.sync.checkpoint))
     }
 
@@ -47,7 +52,13 @@ final class SyncRunFunctions: ScriptFunctions {
 
     func change(_ change: ScriptRecordChange) async throws {
         let model = try declaredModel(change.model)
+        try check.look(at: change)
         if !change.ids.isEmpty {
+            let change = try await newest.settle(change) {
+                try await batcher.flush()
+            } stored: { ids in
+                try await records.documents(ids: ids, in: stream(model), scope: context.connection.scope)
+            }
             let (seenGeneration, mark) = state.withLock { ($0.fullReads[model], $0.marks[model]) }
             try await batcher.add(
                 RecordChange(

@@ -72,8 +72,10 @@ struct DescriptionReader {
                 version: declared["version"]?.string ?? "0.0.1",
                 scopes: Self.texts(declared["scopes"]),
                 schemas: JSONObject(
-                    (declared["models"]?.object?.members ?? []).filter { !$0.value.isNull }.map { ($0.name, $0.value) }
+                    (declared["models"]?.object?.members ?? []).filter { !$0.value.isNull }
+                        .map { ($0.name, StandardModel.resolved($0.value)) }
                 ),
+                isStrict: declared["strict"]?.bool ?? false,
                 endpoints: Self.list(declared["endpoints"]),
                 webhookSubscriptions: declared["hasWebhookFunction"]?.bool == true
                     ? Self.texts(declared["webhookSubscriptions"]) : [],
@@ -95,8 +97,8 @@ struct DescriptionReader {
                 description: declared["description"]?.string ?? "",
                 version: declared["version"]?.string ?? "0.0.1",
                 scopes: Self.texts(declared["scopes"]),
-                input: declared["input"].flatMap { $0.isNull ? nil : $0 },
-                output: declared["output"].flatMap { $0.isNull ? nil : $0 },
+                input: declared["input"].flatMap { $0.isNull ? nil : StandardModel.resolved($0) },
+                output: declared["output"].flatMap { $0.isNull ? nil : StandardModel.resolved($0) },
                 endpoints: Self.list(declared["endpoint"]),
                 code: code
             )

@@ -170,7 +170,7 @@ public struct HostWorkshop: ScriptWorkshop {
     private static func declared(inYAML script: SentScript, _ file: ScriptFile) -> (JSONObject?, [DefinitionMistake]) {
         let (definition, mistakes) = definition(inYAML: script, file)
         guard let definition, mistakes.isEmpty else { return (nil, mistakes) }
-        return (
+        var declared: JSONObject =
             [
                 "type": "sync",
                 "description": .string(definition.description),
@@ -181,8 +181,9 @@ public struct HostWorkshop: ScriptWorkshop {
                 "allowMassDeletion": .bool(definition.allowsMassDeletion),
                 "scopes": JSONValue(definition.scopes),
                 "models": .object(JSONObject(definition.models.map { ($0, .null) })),
-            ], []
-        )
+            ]
+        if definition.isStrict { declared["strict"] = true }
+        return (declared, [])
     }
 
     private static func mistakes(_ answer: ScriptDescriber.Answer, _ file: ScriptFile) -> [DefinitionMistake] {

@@ -45,7 +45,8 @@ public struct IntegrationsFolder: Sendable {
     /// - Returns: also the texts of the modules that the scripts share, by hash.
     /// - Throws: `TerapiError(.invalidDefinition)` with all mistakes of all files.
     public func parcel(host: ScriptHost) async throws -> (scripts: [SentScript], modules: [String: String]) {
-        let codes = try await read(host: host, refusesSharedModels: true, checksExpressions: true).texts
+        let reading = try await read(host: host, refusesSharedModels: true, checksExpressions: true)
+        let codes = reading.texts
         var modules: [String: String] = [:]
         let scripts = codes.sorted { $0.key.path < $1.key.path }.map { file, code in
             let header = ScriptHeader(of: code)
@@ -56,12 +57,22 @@ public struct IntegrationsFolder: Sendable {
             return SentScript(
                 id: ScriptID(integrationKey: file.integrationKey, kind: file.kind, name: file.name),
                 language: file.language,
-                code: ScriptHeader.without(code),
+                code: withModel(reading.yaml.first { $0.file == file }, ScriptHeader.without(code)),
                 sourceMap: header?.mapText ?? mapFile,
                 modules: Dictionary(header?.modules.map { ($0.name, $0.hash) } ?? []) { first, _ in first }
             )
         }
         return (scripts, modules)
+    }
+
+    /// A sync file that is read elsewhere takes along the model that lies beside it.
+    private func withModel(_ yaml: (file: ScriptFile, sync: SyncFile)?, _ text: String) -> String {
+        guard let yaml, let model = yaml.sync.definition.models.first,
+            let schema = ModelFiles(of: yaml.file.integrationKey, in: path).ownSchema(model),
+            !yaml.sync.hasSchema
+        else { return text }
+        // JSON is YAML too.
+        return text + (text.hasSuffix("\n") ? "" : "\n") + "schema: \(schema.text())\n"
     }
 
     /// What every script declares, in the order of their paths; for documents about them.
@@ -70,7 +81,7 @@ public struct IntegrationsFolder: Sendable {
         let reading = try await read(host: host, refusesSharedModels: false, checksExpressions: false)
         let scripts =
             reading.descriptions.compactMap { file, answer in
-                (try? answer.get()).map { ScriptDescription(file: file, declared: $0) }
+                (try? answer.get()).map { ScriptDescription(file: file, declared: $0.withStandardModels) }
             } + reading.yaml.map { ScriptDescription(file: $0.file, declared: $0.sync.declared) }
         return scripts.sorted { $0.file.path < $1.file.path }
     }
@@ -184,7 +195,10 @@ public struct IntegrationsFolder: Sendable {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             return ("", nil, [.init(file: shown, line: 1, column: 1, message: "expected text in UTF-8")])
         }
-        let (sync, mistakes) = SyncFile.read(text, file: shown, integrationKey: file.integrationKey, name: file.name)
+        let models = ModelFiles(of: file.integrationKey, in: path)
+        let (sync, mistakes) = SyncFile.read(
+            text, file: shown, integrationKey: file.integrationKey, name: file.name, models: models
+        )
         return (text, sync, mistakes)
     }
 
@@ -238,7 +252,22 @@ extension SyncFile {
             "trackDeletes": .bool(definition.tracksDeletes),
             "scopes": JSONValue(definition.scopes),
             "request": .string("\(method) \(endpoint)"),
-            "models": .object(JSONObject(definition.models.map { ($0, fields.isEmpty ? .null : schema) })),
+            "models": .object(
+                JSONObject(definition.models.map { ($0, definition.schemas[$0] ?? (fields.isEmpty ? .null : schema)) })
+            ),
         ]
+    }
+}
+
+extension JSONValue {
+    /// What a script declares, with the standard models that it names in full.
+    fileprivate var withStandardModels: JSONValue {
+        guard var declared = object else { return self }
+        for name in ["input", "output"] { declared[name] = declared[name].map(StandardModel.resolved) }
+        if let models = declared["models"]?.object {
+            let resolved = models.members.map { ($0.name, StandardModel.resolved($0.value)) }
+            declared["models"] = .object(JSONObject(resolved))
+        }
+        return .object(declared)
     }
 }

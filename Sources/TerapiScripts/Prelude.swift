@@ -29,7 +29,9 @@ enum Prelude {
                 "callPrinted", "change", "fire", "offer", "reject", "request", "resolve", "respond", "start",
                 "unhandled",
             ]),
-        Part(name: "module", level: .run, source: PackageResources.module_js, host: ["terapiModule"]),
+        Part(
+            name: "module", level: .run, source: PackageResources.module_js, host: ["mappingNames", "terapiModule"]),
+        Part(name: "mapping", level: .realm, source: PackageResources.mapping_js, host: ["mapping"]),
         Part(name: "description", level: .run, source: PackageResources.description_js, host: ["description"]),
         Part(
             name: "errors", level: .run, source: PackageResources.errors_js,

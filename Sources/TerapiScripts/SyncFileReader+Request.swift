@@ -192,15 +192,7 @@ extension SyncFileReader {
             for member in list { if let value = data(member) { values.append(value) } }
             return .array(values)
         default:
-            switch yaml.tag(node) {
-            case "null": return .null
-            case "bool": return node.bool.map(JSONValue.bool)
-            case "int": return node.int.map { JSONValue($0) }
-            case "float":
-                guard let float = node.float, float.isFinite else { break }
-                return .number("\(float)")
-            default: break
-            }
+            if let value = yaml.plain(node) { return value }
             return template(node, of: "a value in request.data").map(JSONValue.string)
         }
     }

@@ -5,7 +5,7 @@ import Yams
 struct SyncFileReader {
     private static let keys = [
         "description", "model", "frequency", "auto_start", "version", "scopes", "request", "backfill", "checkpoint",
-        "where", "map", "id", "deleted", "track_deletes", "allow_mass_deletion",
+        "where", "map", "id", "deleted", "track_deletes", "allow_mass_deletion", "schema", "strict",
     ]
 
     var yaml: YAMLReader
@@ -13,6 +13,8 @@ struct SyncFileReader {
     private var definition:
         (description: String, model: String, frequency: Frequency?, version: String, scopes: [String])
     private var flags: [String: Bool] = [:]
+    /// The model's JSON Schema, where it stands in the file.
+    private var schema: JSONValue?
     var checkpointNames: [String] = []
     private var expressions: [SyncExpression] = []
 
@@ -22,7 +24,13 @@ struct SyncFileReader {
         definition = ("", "", nil, "0.0.1", [])
     }
 
-    mutating func read(_ text: String, integrationKey: String, name: String) -> SyncFile? {
+    /// - Parameter models: the schema of a model that the file only names.
+    mutating func read(
+        _ text: String,
+        integrationKey: String,
+        name: String,
+        models: (String) -> JSONValue?
+    ) -> SyncFile? {
         guard let top = yaml.compose(text) else { return nil }
         let members = yaml.members(top, of: "the file", allowed: Self.keys)
         // The request's templates may name the checkpoint's members, wherever they stand in the file.
@@ -62,13 +70,21 @@ struct SyncFileReader {
                 allowsMassDeletion: flags["allow_mass_deletion"] ?? false,
                 version: definition.version,
                 scopes: definition.scopes,
+                schemas: schemas(models),
+                isStrict: flags["strict"] ?? false,
                 code: script.code
             ),
             method: request["method"]?.string ?? "GET",
             endpoint: request["endpoint"]?.string ?? "",
             fields: spec["map"]?.object?.names ?? [],
-            expressions: expressions
+            expressions: expressions,
+            hasSchema: schema != nil
         )
+    }
+
+    private func schemas(_ models: (String) -> JSONValue?) -> JSONObject {
+        let found = schema.map(StandardModel.resolved) ?? models(definition.model)
+        return found.map { JSONObject([(definition.model, $0)]) } ?? [:]
     }
 
     private mutating func read(_ key: String, _ value: Node, at keyNode: Node) {
@@ -83,7 +99,12 @@ struct SyncFileReader {
         case "version": definition.version = yaml.text(value, of: key) ?? ""
         case "scopes": definition.scopes = yaml.texts(value, of: key) ?? []
         case "frequency": readFrequency(value)
-        case "auto_start", "allow_mass_deletion": flags[key] = yaml.bool(value, of: key)
+        case "schema":
+            if value.mapping == nil {
+                yaml.add("expected schema to be a JSON Schema, found \(yaml.kind(value))", at: value)
+            }
+            schema = yaml.json(value)
+        case "auto_start", "allow_mass_deletion", "strict": flags[key] = yaml.bool(value, of: key)
         case "track_deletes":
             flags[key] = yaml.bool(value, of: key)
             if flags[key] == true { spec["trackDeletes"] = true }

@@ -1,3 +1,4 @@
+import TerapiCore
 import Yams
 
 /// One mistake in a file that a person wrote.
@@ -100,6 +101,27 @@ struct YAMLReader {
             return nil
         }
         return integer
+    }
+
+    /// The value as JSON; what YAML has besides becomes text.
+    func json(_ node: Node) -> JSONValue {
+        switch node {
+        case .mapping(let mapping):
+            .object(JSONObject(mapping.map { ($0.key.string ?? "", json($0.value)) }))
+        case .sequence(let sequence): .array(sequence.map(json))
+        default: plain(node) ?? .string(node.scalar?.string ?? "")
+        }
+    }
+
+    /// A scalar that is no text; `nil` for text and everything else.
+    func plain(_ node: Node) -> JSONValue? {
+        switch tag(node) {
+        case "null": .null
+        case "bool": node.bool.map(JSONValue.bool)
+        case "int": node.int.map { JSONValue($0) }
+        case "float": node.float.flatMap { $0.isFinite ? .number("\($0)") : nil }
+        default: nil
+        }
     }
 
     mutating func choice(_ node: Node, of name: String, among choices: [String]) -> String? {

@@ -7,6 +7,7 @@ import TerapiProviders
 import TerapiSQLite
 import TerapiScripts
 import TerapiStorage
+import TerapiTemplates
 import UnixSignals
 
 #if canImport(FoundationEssentials)
@@ -104,7 +105,8 @@ struct Server: Sendable {
             clock: clock,
             logger: logger,
             publicURL: settings.publicURL,
-            maxRuns: settings.maxSyncRuns
+            maxRuns: settings.maxSyncRuns,
+            templates: ShippedTemplates.all
         )
         try await engine.prepare()
         // Behind what the engine has settled: this is about the rest.

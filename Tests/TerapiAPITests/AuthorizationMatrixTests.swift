@@ -140,6 +140,13 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
                 uri: "/integrations/zendesk/functions/tickets/code",
                 absentURI: "/integrations/zendesk/functions/nothing/code"),
             .init(
+                method: .patch, path: "/integrations/:uniqueKey/functions/:name",
+                uri: "/integrations/keyed/functions/send-mail", body: #"{"enabled":true}"#,
+                absentURI: "/integrations/nobody/functions/send-mail"),
+            .init(method: .get, path: "/providers/:provider/templates", uri: "/providers/keyed/templates"),
+            .init(method: .get, path: "/models", uri: "/models"),
+            .init(method: .get, path: "/models/:model", uri: "/models/ticket"),
+            .init(
                 method: .delete, path: "/integrations/:uniqueKey/functions/:name",
                 uri: "/integrations/zendesk/functions/create-ticket"),
             .init(

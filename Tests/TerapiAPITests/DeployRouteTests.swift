@@ -125,6 +125,47 @@ struct DeployRouteTests {
             uri: "/integrations/zendesk/functions/tickets", status: 400, contains: ["function_managed_by_deploy"]
         ),
         Scenario(
+            name: "lists what ships, which is off", method: .get, uri: "/integrations/keyed/functions", status: 200,
+            contains: [
+                #""id":"keyed/actions/send-mail""#, #""enabled":false"#, #""source":"catalog""#, #""pre_built":true"#,
+            ],
+            excludes: ["code-canary"]
+        ),
+        Scenario(
+            name: "shows the text of what ships", method: .get, uri: "/integrations/keyed/functions/send-mail/code",
+            status: 200, contains: [#"{"type":"action","code":"as it ships"}"#]
+        ),
+        Scenario(
+            name: "wants to know whether it is to be on", method: .patch,
+            uri: "/integrations/keyed/functions/send-mail", body: #"{"enabled":"yes","name":"x"}"#, status: 400,
+            paths: [["enabled"], ["name"]]
+        ),
+        Scenario(
+            name: "switches nothing that is not there", method: .patch, uri: "/integrations/keyed/functions/other",
+            body: #"{"enabled":true}"#, status: 404, contains: ["not_found"]
+        ),
+        Scenario(
+            name: "lists what ships for a provider", method: .get, uri: "/providers/keyed/templates", status: 200,
+            contains: [#"{"data":[{"name":"send-mail","type":"action","description":"Sends a mail""#],
+            excludes: ["code-canary", "enabled", "keyed/actions"]
+        ),
+        Scenario(
+            name: "knows no templates of an unknown provider", method: .get, uri: "/providers/nobody/templates",
+            status: 404, contains: ["unknown_provider"]
+        ),
+        Scenario(
+            name: "lists the standard models", method: .get, uri: "/models", status: 200,
+            contains: [#""name":"ticket","version":"1.0.0""#, #""name":"sleep""#, "terapi:models/ticket"]
+        ),
+        Scenario(
+            name: "shows a standard model", method: .get, uri: "/models/body", status: 200,
+            contains: [#""weight_kg""#, #""x-ucum":"kg""#, "29463-7"], excludes: ["starts_at"]
+        ),
+        Scenario(
+            name: "names the standard models", method: .get, uri: "/models/Tickets", status: 404,
+            contains: ["activity, body, calendar_event"]
+        ),
+        Scenario(
             name: "compiles", method: .post, uri: "/functions/compile", body: #"{"code":"abc"}"#, status: 200,
             contains: [#"{"bundle_size_bytes":12,"bundled_js":"compiled abc","compiled_at":"#]
         ),
@@ -195,6 +236,20 @@ struct DeployRouteTests {
         #expect(script.id == ScriptID(integrationKey: "zendesk", kind: .onEvent, name: "hello"))
         #expect(script.language == .typeScript && script.code == "c" && script.sourceMap == "m")
         #expect(script.modules == ["zod": "h"])
+    }
+
+    @Test(arguments: [true, false])
+    func `switches what ships on and off`(isEnabled: Bool) async throws {
+        let world = World()
+
+        let answer = try await world.send(
+            .patch, "/integrations/keyed/functions/send-mail?type=action", bearer: world.devKey,
+            body: #"{"enabled":\#(isEnabled)}"#
+        )
+
+        #expect(answer.status == 200 && answer.body.contains("keyed/actions/send-mail"), "\(answer.body)")
+        let switched = world.engine.state.withLock { $0.switched }
+        #expect(switched.map(\.script.path) == ["keyed/actions/send-mail"] && switched[0].isEnabled == isEnabled)
     }
 
     @Test func `names every mistake of the scripts`() async throws {

@@ -22,6 +22,7 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
         var deployed: [DeployRequest] = []
         var rollbacks: [Int64?] = []
         var removed: [ScriptID] = []
+        var switched: [(script: ScriptID, isEnabled: Bool)] = []
         var dryruns: [DryrunRequest] = []
         var functionFailure: TerapiError?
         var triggered: [(selection: SyncSelection, reset: Bool, emptyCache: Bool, confirms: Bool)] = []
@@ -235,6 +236,34 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
     func remove(_ script: ScriptID, in scope: EnvironmentScope) async throws {
         guard script.kind == .action else { throw TerapiError(.functionManagedByDeploy, "It came with a folder.") }
         state.withLock { $0.removed.append(script) }
+    }
+
+    /// One function ships for the provider of the integration `keyed`.
+    func templates(
+        of provider: String,
+        for integrationKey: String,
+        in scope: EnvironmentScope
+    ) async throws -> ScriptDefinitions {
+        guard provider == "keyed" else { return ScriptDefinitions() }
+        return ScriptDefinitions(actions: [
+            ActionDefinition(
+                integrationKey: integrationKey, name: "send-mail", description: "Sends a mail", code: "code-canary"
+            )
+        ])
+    }
+
+    func templateText(of script: ScriptID, provider: String) -> String? {
+        provider == "keyed" && script.name == "send-mail" ? "as it ships" : nil
+    }
+
+    func setEnabled(
+        _ isEnabled: Bool,
+        _ script: ScriptID,
+        provider: String,
+        in scope: EnvironmentScope
+    ) async throws {
+        try fail()
+        state.withLock { $0.switched.append((script, isEnabled)) }
     }
 
     func compile(_ code: String) async throws -> String {

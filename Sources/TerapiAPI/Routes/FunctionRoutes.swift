@@ -19,8 +19,8 @@ struct FunctionRoutes: Sendable {
         try query.finish()
 
         let scope = try call.scope
-        try await functions.checkIntegration(key, in: scope)
-        let found = functions.all(of: key, in: scope).filter { function in
+        let integration = try await functions.integration(key, in: scope)
+        let found = try await functions.allWithTemplates(of: integration, in: scope).filter { function in
             (kind.map { $0 == function.id.kind } ?? true)
                 && (search.isEmpty || function.id.name.lowercased().contains(search)
                     || function.description.lowercased().contains(search))
@@ -32,22 +32,41 @@ struct FunctionRoutes: Sendable {
     }
 
     func one(_ call: Call) async throws -> Response {
-        .json(["data": .object(try await function(call).json)])
+        .json(["data": .object(try await function(call).function.json)])
     }
 
     func code(_ call: Call) async throws -> Response {
-        let id = try await function(call).id
-        guard let code = control.code(of: id, in: try call.scope) else { throw Self.unknown }
+        let (function, integration) = try await function(call)
+        let id = function.id
+        let code =
+            function.isEnabled
+            ? control.code(of: id, in: try call.scope)
+            : control.templateText(of: id, provider: integration.provider)
+        guard let code else { throw Self.unknown }
         return .json(["type": .string(id.kind.rawValue), "code": .string(code)])
     }
 
     func delete(_ call: Call) async throws -> Response {
-        let id = try await function(call).id
+        let id = try await function(call).function.id
         try await control.remove(id, in: call.scope)
         return .success
     }
 
-    private func function(_ call: Call) async throws -> Function {
+    /// Puts what ships in force for one integration, or takes it out again.
+    func update(_ call: Call) async throws -> Response {
+        var body = try await call.body()
+        let isEnabled = body.requiredFlag("enabled")
+        try body.finish()
+
+        let (function, integration) = try await function(call)
+        let scope = try call.scope
+        try await control.setEnabled(isEnabled, function.id, provider: integration.provider, in: scope)
+        let found = try await functions.allWithTemplates(of: integration, in: scope).first { $0.id == function.id }
+        guard let found else { throw Self.unknown }
+        return .json(["data": .object(found.json)])
+    }
+
+    private func function(_ call: Call) async throws -> (function: Function, integration: Integration) {
         let key = try call.parameter("uniqueKey", .integrationKey)
         let name = try call.parameter("name", .syncName)
         var query = try call.query()
@@ -55,8 +74,8 @@ struct FunctionRoutes: Sendable {
         try query.finish()
 
         let scope = try call.scope
-        try await functions.checkIntegration(key, in: scope)
-        let found = functions.all(of: key, in: scope).filter { function in
+        let integration = try await functions.integration(key, in: scope)
+        let found = try await functions.allWithTemplates(of: integration, in: scope).filter { function in
             function.id.name == name && (kind.map { $0 == function.id.kind } ?? true)
         }
         guard let function = found.first else { throw Self.unknown }
@@ -66,7 +85,7 @@ struct FunctionRoutes: Sendable {
                 .ambiguousFunction, "There are functions of this name of the types \(kinds). Say which by \"type\"."
             )
         }
-        return function
+        return (function, integration)
     }
 
     private static let unknown = TerapiError(.notFound, "The integration has no function of this name.")
@@ -96,7 +115,7 @@ struct FunctionRoutes: Sendable {
         try body.finish()
 
         let scope = try call.scope
-        try await functions.checkIntegration(script.id.integrationKey, in: scope)
+        try await functions.integration(script.id.integrationKey, in: scope)
         let job = try control.begin(
             DryrunRequest(
                 scope: scope,
@@ -116,7 +135,7 @@ struct FunctionRoutes: Sendable {
         try body.finish()
 
         let scope = try call.scope
-        try await functions.checkIntegration(script.id.integrationKey, in: scope)
+        try await functions.integration(script.id.integrationKey, in: scope)
         return .json(try control.beginDeployment(of: script, in: scope).json, status: .accepted)
     }
 

@@ -10,6 +10,8 @@ struct Function: Sendable {
 
     var definition: Definition
     var facts: ScriptFacts
+    /// Whether it runs; only what ships may be off.
+    var isEnabled = true
 
     var id: ScriptID {
         switch definition {
@@ -34,11 +36,11 @@ struct Function: Sendable {
             "name": .string(id.name),
             "type": .string(id.kind.rawValue),
             "description": .string(description),
-            "enabled": true,
+            "enabled": .bool(isEnabled),
             "last_deployed": JSONValue(facts.deployedAt),
             "source": .string(facts.source.rawValue),
-            "is_public": false,
-            "pre_built": false,
+            "is_public": .bool(facts.source == .catalog),
+            "pre_built": .bool(facts.source == .catalog),
             "attributes": [:],
         ]
         switch definition {
@@ -97,11 +99,36 @@ struct Functions: Sendable {
         }
     }
 
+    /// Also what ships for the integration's provider and is off, in the order of kinds and names.
+    func allWithTemplates(of integration: Integration, in scope: EnvironmentScope) async throws -> [Function] {
+        let own = all(of: integration.key, in: scope)
+        let known = Set(own.map(\.id))
+        let templates = try await templates(of: integration.provider, for: integration.key, in: scope)
+        let kinds = ScriptInvocation.Kind.written
+        return (own + templates.filter { !known.contains($0.id) }).sorted { left, right in
+            let (first, second) = (kinds.firstIndex(of: left.id.kind) ?? 0, kinds.firstIndex(of: right.id.kind) ?? 0)
+            return (first, left.id.name) < (second, right.id.name)
+        }
+    }
+
+    /// What ships for a provider, as if all of it were off.
+    func templates(of provider: String, for key: String, in scope: EnvironmentScope) async throws -> [Function] {
+        let definitions = try await functions.templates(of: provider, for: key, in: scope)
+        let all: [Function.Definition] =
+            definitions.syncs.map { .sync($0) } + definitions.actions.map { .action($0) }
+            + definitions.onEvents.map { .onEvent($0) }
+        return all.map {
+            Function(definition: $0, facts: ScriptFacts(source: .catalog, deployedAt: nil), isEnabled: false)
+        }
+    }
+
     /// - Throws: `TerapiError(.notFound)` when the environment has no such integration.
-    func checkIntegration(_ key: String, in scope: EnvironmentScope) async throws {
-        guard try await settings.integration(key: key, in: scope) != nil else {
+    @discardableResult
+    func integration(_ key: String, in scope: EnvironmentScope) async throws -> Integration {
+        guard let integration = try await settings.integration(key: key, in: scope) else {
             throw TerapiError(.notFound, "There is no integration with this key in the environment.")
         }
+        return integration
     }
 }
 

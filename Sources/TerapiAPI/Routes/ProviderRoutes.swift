@@ -4,6 +4,7 @@ import TerapiCore
 /// The catalogue of external APIs.
 struct ProviderRoutes: Sendable {
     let providers: any ProviderAPI
+    let functions: Functions
 
     func list(_ call: Call) async throws -> Response {
         var query = try call.query()
@@ -23,6 +24,28 @@ struct ProviderRoutes: Sendable {
             throw StatusError(.notFound, TerapiError(.unknownProvider, "The catalogue has no provider of this name."))
         }
         return .json(["data": provider.json])
+    }
+}
+
+extension ProviderRoutes {
+    /// The functions that ship for a provider.
+    func templates(_ call: Call) async throws -> Response {
+        let name = try call.parameter("provider", .providerName)
+        guard providers.provider(name) != nil else {
+            throw StatusError(.notFound, TerapiError(.unknownProvider, "The catalogue has no provider of this name."))
+        }
+        let found = try await functions.templates(of: name, for: name, in: try call.scope)
+        return .json([
+            "data": .array(
+                found.map { function in
+                    // What only a function of an integration has.
+                    let left = ["id", "enabled", "last_deployed", "source", "is_public", "pre_built", "attributes"]
+                    return .object(
+                        JSONObject(function.json.members.filter { !left.contains($0.name) }.map { ($0.name, $0.value) })
+                    )
+                }
+            )
+        ])
     }
 }
 

@@ -59,6 +59,11 @@ struct BodyReader: ~Copyable {
         return value.bool
     }
 
+    mutating func requiredFlag(_ field: String) -> Bool {
+        require(field)
+        return flag(field) ?? false
+    }
+
     mutating func object(_ field: String) -> JSONObject? {
         guard let value = any(field) else { return nil }
         if value.object == nil { refuseType(field, value, "an object") }

@@ -73,6 +73,21 @@ public protocol FunctionControl: Sendable {
     /// - Throws: `TerapiError`: `.notFound`, `.functionManagedByDeploy` when it came with a folder.
     func remove(_ script: ScriptID, in scope: EnvironmentScope) async throws
 
+    /// What ships for a provider, enabled or not, as functions of an integration.
+    func templates(
+        of provider: String,
+        for integrationKey: String,
+        in scope: EnvironmentScope
+    ) async throws -> ScriptDefinitions
+
+    /// A shipped function as its author wrote it; `nil` when there is none.
+    func templateText(of script: ScriptID, provider: String) -> String?
+
+    /// Enables a shipped function for an integration, with the text that ships now, or disables it. A sync that is disabled
+    /// stops and keeps its place and its records.
+    /// - Throws: `TerapiError`: `.notFound`, `.functionManagedByDeploy` for disabling what did not come with Terapi.
+    func setEnabled(_ isEnabled: Bool, _ script: ScriptID, provider: String, in scope: EnvironmentScope) async throws
+
     /// - Returns: the code as it would run.
     /// - Throws: `TerapiError(.invalidDefinition)` with the place of each mistake.
     func compile(_ code: String) async throws -> String

@@ -5,6 +5,16 @@ public struct ScriptTemplate: Sendable {
     public var kind: ScriptInvocation.Kind
     public var integrationKey: String
     public var name: String
+    /// What is copied, or `nil` for a script with a little of everything.
+    private var copied: ShippedScript?
+
+    /// A copy of a script that ships, with its test.
+    /// - Parameter name: `nil` keeps the script's own.
+    /// - Throws: `TerapiError(.invalidConfiguration)` when integration or script cannot have this name.
+    public init(copying shipped: ShippedScript, integrationKey: String, name: String? = nil) throws {
+        try self.init(shipped.kind, integrationKey: integrationKey, name: name ?? shipped.name)
+        copied = shipped
+    }
 
     /// - Throws: `TerapiError(.invalidConfiguration)` when integration or script cannot have this name.
     public init(_ kind: ScriptInvocation.Kind, integrationKey: String, name: String) throws {
@@ -25,12 +35,22 @@ public struct ScriptTemplate: Sendable {
     }
 
     /// Relative to the folder of integrations; the script first.
+    /// - Throws: `TerapiError(.invalidDefinition)` when the test of what is copied cannot be read.
     public var files: [TemplateFile] {
-        let file = ScriptFile(integrationKey: integrationKey, kind: kind, name: name, language: .typeScript)
-        return [
-            TemplateFile(path: file.path, text: source),
-            TemplateFile(path: ScriptTest.path(name, integrationKey: integrationKey), text: test.text),
-        ]
+        get throws {
+            let file = ScriptFile(
+                integrationKey: integrationKey, kind: kind, name: name, language: copied?.language ?? .typeScript
+            )
+            // A sync and an action may have the same name, and each has its test.
+            let testPath = ScriptTest.path(name, integrationKey: integrationKey)
+            var test = test
+            if let copied { test = try ScriptTest(Array(copied.test.utf8), file: testPath) }
+            test.script = name
+            return [
+                TemplateFile(path: file.path, text: copied?.text ?? source),
+                TemplateFile(path: testPath, text: test.text),
+            ]
+        }
     }
 
     private static func isName(_ text: String, marks: String) -> Bool {

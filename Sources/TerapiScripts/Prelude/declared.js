@@ -4,11 +4,13 @@
 
     const compile = (file, key, names, source) => {
         try {
-            // What is the run's own is nowhere else to be found in a realm of many.
+            // What is the run's own is nowhere else to be found in a realm of many. Of the functions for mappings come
+            // those that the text names.
             const globals = host.globals ?? {};
             const own = Object.keys(globals);
-            return new Function(...own, `return function (${names.join(', ')}) { return (${source}\n); };`)(
-                ...own.map((name) => globals[name]));
+            const used = host.mappingNames.filter((name) => source.includes(name));
+            return new Function(...own, ...used, `return function (${names.join(', ')}) { return (${source}\n); };`)(
+                ...own.map((name) => globals[name]), ...used.map((name) => host.mapping[name]));
         } catch (error) {
             throw new SyntaxError(`${file}: ${key}: ${error.message}: ${source}`);
         }

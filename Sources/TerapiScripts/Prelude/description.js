@@ -8,7 +8,12 @@
             return (zod.toJSONSchema ?? zod.z.toJSONSchema)(schema, { io, unrepresentable: 'any' });
         },
         (schema, io) => schema['~standard'].jsonSchema[io]({ target: 'draft-2020-12' }),
+        // A JSON Schema as it is. What a library made that could not be printed is none, whatever members it has.
+        (schema) => (isDocument(schema) ? schema : null),
     ];
+    const isDocument = (schema) =>
+        schema._zod === undefined && schema._def === undefined && schema['~standard'] === undefined
+        && ['$ref', '$schema', 'type', 'properties', 'anyOf', 'oneOf', 'allOf', 'enum', 'const'].some((name) => Object.hasOwn(schema, name));
 
     /// The JSON Schema of a schema where it can be printed; null where it cannot.
     const printed = (schema, io) => {
@@ -26,7 +31,7 @@
 
     const known = [
         'type', 'description', 'frequency', 'version', 'autoStart', 'syncType', 'trackDeletes', 'allowMassDeletion',
-        'scopes', 'event', 'endpoint', 'endpoints', 'webhookSubscriptions',
+        'scopes', 'event', 'endpoint', 'endpoints', 'webhookSubscriptions', 'strict',
     ];
 
     host.description = (script) => {

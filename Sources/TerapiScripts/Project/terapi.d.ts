@@ -242,6 +242,8 @@ declare module 'terapi' {
         trackDeletes?: boolean;
         /** Lets a run delete any number of records. */
         allowMassDeletion?: boolean;
+        /** Fails the run at a record that is not what its model says; otherwise the log warns. */
+        strict?: boolean;
         exec: (context: SyncContext<Models, OutputOf<Metadata>, OutputOf<Point>>) => MaybePromise<void>;
         webhookSubscriptions?: string[];
         onWebhook?: (context: SyncContext<Models, OutputOf<Metadata>, OutputOf<Point>>, payload: any) => MaybePromise<void>;
@@ -277,6 +279,36 @@ declare module 'terapi' {
     export function createOnEvent<Metadata = any>(
         definition: OnEventDefinition<Metadata>,
     ): OnEventDefinition<Metadata> & { type: 'on-event' };
+
+    // Models that ship, and functions for mappings. What is absent stays absent.
+
+    /** A standard model, for `models`, `input` and `output`. */
+    export interface StandardModel {
+        readonly $ref: string;
+    }
+    export const models: {
+        readonly [
+            Name in 'activity' | 'body' | 'calendar_event' | 'comment' | 'company' | 'contact' | 'daily' | 'file' | 'sleep' | 'ticket'
+        ]: StandardModel;
+    };
+
+    /** `convert(26.2, 'mi', 'm')`; throws for a unit that it does not know or that measures something else. */
+    export function convert(value: unknown, from: string, to: string): number | undefined;
+    export function number(value: unknown): number | undefined;
+    /** An ISO 8601 text with an offset. `offset` is that of the person's own time: `+02:00`, `-14400s` or minutes. */
+    export function dateTime(value: unknown, offset?: string | number | null): string | undefined;
+    /** The day: cut out of a text, and computed only where there is an offset. */
+    export function localDate(value: unknown, offset?: string | number | null): string | undefined;
+    export function offsetMinutes(value: unknown): number | undefined;
+    export function secondsBetween(start: unknown, end: unknown): number | undefined;
+    export function later(start: unknown, seconds: unknown): string | undefined;
+    /** Our word for the source's, whatever its case; `unknown` where the table has none. */
+    export function lookup<T>(value: unknown, table: { [word: string]: T }, otherwise?: T | string): T | string | undefined;
+    /** The sport of the model `activity`. */
+    export function sport(value: unknown): string | undefined;
+    export function person(id: unknown, name?: unknown, email?: unknown): { id?: string; name?: string; email?: string } | undefined;
+    /** The text of a piece of HTML. */
+    export function plainText(html: unknown): string | undefined;
 
     // The names by which public scripts know these types.
     export type ProxyConfiguration = PaginatedRequestConfiguration;

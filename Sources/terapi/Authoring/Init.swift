@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import TerapiCore
 import TerapiScripts
+import TerapiTemplates
 
 /// Makes a project of integrations.
 struct Init: ParsableCommand {
@@ -48,32 +49,66 @@ struct Init: ParsableCommand {
 /// Makes one script with its test.
 struct New: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a script from a template, with a test beside it.",
-        discussion: "For example: terapi new sync github issues"
+        abstract: "Make a script with a test beside it, or copy one that ships with Terapi.",
+        usage: """
+            terapi new KIND INTEGRATION NAME
+            terapi new --from PROVIDER/TEMPLATE [INTEGRATION [NAME]]
+            """,
+        discussion: """
+            For example: terapi new sync github issues. What ships is listed by terapi templates; terapi new --from \
+            github/issues copies one, with its test, to be changed.
+            """
     )
+
+    @Option(help: "A template to copy: github/issues.")
+    var from: String?
 
     @Option(name: [.customLong("integrations-dir"), .customLong("integrations")], help: "Folder of integrations.")
     var integrations = "integrations"
 
-    @Argument(help: "sync, action or on-event.")
-    var kind: String
+    @Option(help: "With --from: sync or action, where the name is not enough.")
+    var kind: String?
 
-    @Argument(help: "The integration, a folder in the folder of integrations.")
-    var integration: String
-
-    @Argument(help: "The script's name, without suffix.")
-    var name: String
+    @Argument(help: "The kind (sync, action or on-event), the integration and the script's name, without suffix.")
+    var words: [String] = []
 
     func run() throws {
-        guard let kind = ScriptInvocation.Kind(rawValue: kind), kind != .describe else {
-            throw ExitWithMessage("\"\(kind)\" is no kind of script. Allowed: sync, action, on-event.")
-        }
-        let files: [TemplateFile]
         do {
-            files = try ScriptTemplate(kind, integrationKey: integration, name: name).files
+            let template = try chosen()
+            try write(try template.files, of: template)
         } catch let error as TerapiError {
             throw ExitWithMessage(error.message)
         }
+    }
+
+    private func chosen() throws -> ScriptTemplate {
+        guard let from else {
+            guard words.count == 3 else {
+                throw ExitWithMessage(
+                    "terapi new takes a kind, an integration and a name: terapi new sync github issues")
+            }
+            guard let kind = ScriptInvocation.Kind(rawValue: words[0]), kind != .describe else {
+                throw ExitWithMessage("\"\(words[0])\" is no kind of script. Allowed: sync, action, on-event.")
+            }
+            return try ScriptTemplate(kind, integrationKey: words[1], name: words[2])
+        }
+        guard words.count <= 2 else {
+            throw ExitWithMessage("terapi new --from takes at most an integration and a name.")
+        }
+        let found = ShippedTemplates.named(from).filter { kind == nil || $0.kind.rawValue == kind }
+        guard let shipped = found.first else {
+            throw ExitWithMessage("There is no template \"\(from)\". terapi templates lists them all.")
+        }
+        guard found.count == 1 else {
+            throw ExitWithMessage("There is a sync and an action of the name \"\(from)\". Choose one with --kind.")
+        }
+        return try ScriptTemplate(
+            copying: shipped, integrationKey: words.first ?? shipped.provider, name: words.dropFirst().first
+        )
+    }
+
+    private func write(_ files: [TemplateFile], of template: ScriptTemplate) throws {
+        let (kind, integration, name) = (template.kind, template.integrationKey, template.name)
         if let known = ScriptFile.find(name, kind: kind, integrationKey: integration, in: integrations) {
             throw ExitWithMessage("\(integrations)/\(known.path) exists already. Nothing was changed.")
         }

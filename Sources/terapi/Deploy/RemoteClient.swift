@@ -56,8 +56,13 @@ struct RemoteClient: Sendable {
 
     /// - Returns: the answer's JSON.
     /// - Throws: `TerapiError` with the server's message, and what is wrong where.
-    func send(_ method: String, _ path: String, body: JSONValue? = nil) async throws -> JSONValue {
-        let response = try await answer(method, path, body: body)
+    func send(
+        _ method: String,
+        _ path: String,
+        headers: [(name: String, value: String)] = [],
+        body: JSONValue? = nil
+    ) async throws -> JSONValue {
+        let response = try await answer(method, path, headers: headers, body: body)
         let json = try? JSONReader.read(response.body)
         if response.status >= 400 { throw failure(response.status, json?["error"]) }
         guard (200..<300).contains(response.status), let json else {
@@ -69,13 +74,19 @@ struct RemoteClient: Sendable {
         return json
     }
 
-    private func answer(_ method: String, _ path: String, body: JSONValue?) async throws -> OutboundResponse {
+    private func answer(
+        _ method: String,
+        _ path: String,
+        headers: [(name: String, value: String)],
+        body: JSONValue?
+    ) async throws -> OutboundResponse {
         do {
             return try await client.send(
                 OutboundRequest(
                     method: method,
                     url: host + path,
-                    headers: [("Authorization", "Bearer \(key.reveal())"), ("Content-Type", "application/json")],
+                    headers: [("Authorization", "Bearer \(key.reveal())"), ("Content-Type", "application/json")]
+                        + headers,
                     body: body?.encoded(),
                     // Thousands of scripts are looked at one by one before the answer.
                     timeout: .seconds(900),

@@ -157,7 +157,8 @@ struct EngineFixture {
             clock: clock,
             logger: serverLog.logger,
             publicURL: "https://terapi.example",
-            maxRuns: 4
+            maxRuns: 4,
+            templates: templates
         )
     }
 
@@ -212,6 +213,21 @@ struct EngineFixture {
     var selection: SyncSelection {
         SyncSelection(scope: scope, integrationKey: "desk", connectionID: "alice", names: [])
     }
+
+    /// What ships for the provider `desk`.
+    private static let templates: [ShippedScript] = [
+        ShippedScript(
+            provider: "desk", kind: .sync, name: "people", language: .javaScript,
+            text: #"{"type":"sync","frequency":"every hour","models":["Person"]}"#, test: "{}"
+        ),
+        ShippedScript(
+            provider: "desk", kind: .action, name: "invite", language: .javaScript, text: #"{"type":"action"}"#,
+            test: "{}"
+        ),
+        ShippedScript(
+            provider: "other", kind: .action, name: "elsewhere", language: .javaScript, text: "{}", test: "{}"
+        ),
+    ]
 
     /// Everything a customer would read, oldest first: `7 ADDED first`.
     func recordList(model: String = "Ticket") async throws -> [String] {
