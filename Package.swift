@@ -136,6 +136,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
+                "TerapiCore",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -145,7 +146,7 @@ let package = Package(
         .testTarget(
             name: "TerapiAPITests",
             dependencies: [
-                "TerapiAPI", "TerapiCore",
+                "TerapiAPI", "TerapiCore", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
