@@ -61,7 +61,7 @@ test-journeys: setup-test ## Only the end-to-end journeys (ARGS="-k NAME")
 	swift build --product terapi
 	$(PYTEST) $(ARGS)
 
-# What to measure: sync, read, idle or all.
+# What to measure: sync, read, scripts, proxy, idle or all.
 .PHONY: bench
 bench: ## Measure beside others that do the same work, and print the ratios (ARGS="sync --rounds 3")
 	@Scripts/setup.sh build bench

@@ -144,6 +144,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
+                "TerapiCore",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -153,7 +154,7 @@ let package = Package(
         .testTarget(
             name: "TerapiAPITests",
             dependencies: [
-                "TerapiAPI", "TerapiCore",
+                "TerapiAPI", "TerapiCore", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

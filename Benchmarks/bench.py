@@ -1,6 +1,6 @@
 """Measures Terapi beside its peers and prints ratios from one run.
 
-usage: bench.py sync [--rounds 3] | read [--records 1000000] | scripts | providers | idle | all
+usage: bench.py sync [--rounds 3] | read [--records 1000000] | scripts | providers | proxy | idle | all
 (make bench ARGS=…)
 
 S is the scratch folder (default: terapi-bench in the temporary folder); TERAPI_BINARY the program to measure.
@@ -155,9 +155,7 @@ class Terapi:
         self.key = keys["dev"]
 
     def start(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         started = time.perf_counter()
         self.process = subprocess.Popen(
@@ -252,12 +250,12 @@ class Terapi:
 class Peak:
     """The largest memory of the processes while it is open, and how much of it script hosts had."""
 
-    def __init__(self, server):
-        self.server, self.mb, self.done = server, 0, threading.Event()
+    def __init__(self, server, interval=0.2):
+        self.server, self.mb, self.done, self.interval = server, 0, threading.Event(), interval
         self.thread = threading.Thread(target=self.watch)
 
     def watch(self):
-        while not self.done.wait(0.2):
+        while not self.done.wait(self.interval):
             self.mb = max(self.mb, self.server.memory())
 
     def __enter__(self):
@@ -517,9 +515,7 @@ def written(rows):
 
 def waiting(rows, syncs=1_000):
     """Syncs that all wait on their first request."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     source = f"http://127.0.0.1:{port}"
     slow = subprocess.Popen([sys.executable, HERE / "Peers/slow.py", str(port)])
     server = Terapi(scripts={"wait": WAITING}, source=source, settings=["--max-sync-runs", "1000"])
@@ -546,8 +542,88 @@ def waiting(rows, syncs=1_000):
         slow.kill()
 
 
-def load(url, key, paths, seconds=8, connections=32, rate=None, body=None):
-    """Pages per second and the 99th percentile in milliseconds: as fast as possible, or at about a given rate."""
+def proxy(rounds):
+    """Small requests through nginx, bare Node and a connection, then a gigabyte in each direction."""
+    source, nginx_port, node_port, sink = (free_port() for _ in range(4))
+    (S / "big").mkdir(parents=True, exist_ok=True)
+    (S / "run").mkdir(exist_ok=True)
+    with open(S / "big/gigabyte", "wb") as file:
+        file.truncate(1_000_000_000)
+    text = (HERE / "Peers/proxy.conf").read_text()
+    body = json.dumps({"id": 1, "title": "It is broken", "text": "x" * 150})
+    for name, value in {"RUN": S / "run", "SOURCE": source, "PROXY": nginx_port, "BIG": S / "big", "BODY": body}.items():
+        text = text.replace(f"@{name}@", str(value))
+    (S / "run/proxy.conf").write_text(text)
+    if os.getuid() == 0:
+        shutil.chown(S / "run", "www-data")
+    subprocess.run(["nginx", "-c", S / "run/proxy.conf"], check=True)
+    node = subprocess.Popen(["node", HERE / "Peers/proxy.js", str(node_port), str(source)])
+    swallow = subprocess.Popen([sys.executable, HERE / "Peers/swallow.py", str(sink)])
+    server = Terapi(source=f"http://127.0.0.1:{source}")
+    try:
+        server.create_integration()
+        server.connect("one")
+        places = {
+            "nginx": (f"http://127.0.0.1:{nginx_port}", "/small"), "node": (f"http://127.0.0.1:{node_port}", "/small"),
+            "terapi": (server.url, "/proxy/small"),
+        }
+        answers = {name: server.http.get(url + path, headers=BENCH_CONNECTION).json() for name, (url, path) in places.items()}
+        if any(answer != json.loads(body) for answer in answers.values()):
+            sys.exit(f"proxies disagree: {answers}")
+        figures = {name: {"rate": [], "p50": []} for name in places}
+        for round_ in range(rounds):
+            for name in list(places) if round_ % 2 == 0 else reversed(places):
+                url, path = places[name]
+                figures[name]["rate"].append(load(url, server.key, [(path, "one")], seconds=5)[0])
+                figures[name]["p50"].append(load(url, server.key, [(path, "one")], seconds=3, connections=1, part=50)[1])
+        median = {name: {kind: statistics.median(values) for kind, values in f.items()} for name, f in figures.items()}
+        rows = [(f"{name}: requests/s, 32 connections", f["rate"], "") for name, f in median.items()]
+        rows += [(f"{name}: p50 ms, 1 connection", f["p50"], "") for name, f in median.items()]
+        rows += [
+            ("terapi / nginx at 32 connections", median["terapi"]["rate"] / median["nginx"]["rate"], ">= 0.25"),
+            ("terapi / node at 32 connections", median["terapi"]["rate"] / median["node"]["rate"], ">= 0.60"),
+            ("p50: terapi / nginx", median["terapi"]["p50"] / median["nginx"]["p50"], "<= 3"),
+        ]
+        rows += gigabyte(server, sink)
+        show(rows)
+    finally:
+        server.remove()
+        node.kill()
+        swallow.kill()
+        subprocess.run(["nginx", "-c", S / "run/proxy.conf", "-s", "stop"], check=True)
+        (S / "big/gigabyte").unlink()
+
+
+BENCH_CONNECTION = {"Provider-Config-Key": "bench", "Connection-Id": "one"}
+
+
+def gigabyte(server, sink):
+    """Seconds and further memory for a gigabyte down and a gigabyte up."""
+    common = ["curl", "-fsS", "-o", "/dev/null", "-H", f"Authorization: Bearer {server.key}"]
+    for name, value in BENCH_CONNECTION.items():
+        common += ["-H", f"{name}: {value}"]
+    rows = []
+    for name, arguments in {
+        "down": [f"{server.url}/proxy/big/gigabyte"],
+        "up": ["-T", S / "big/gigabyte", "-H", "Expect:", "-H", f"Base-Url-Override: http://127.0.0.1:{sink}",
+               f"{server.url}/proxy/sink"],
+    }.items():
+        before, started = server.memory(), time.perf_counter()
+        with Peak(server, interval=0.02) as peak:
+            subprocess.run([*common, *arguments], check=True)
+        rows.append((f"1 GB {name}: MB/s", 1000 / (time.perf_counter() - started), ""))
+        rows.append((f"1 GB {name}: MB resident more", peak.mb - before, "<= 64"))
+    return rows
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def load(url, key, paths, seconds=8, connections=32, rate=None, body=None, part=99):
+    """Pages per second and a percentile, the 99th, in milliseconds: as fast as possible, or at about a given rate."""
     script = S / "load.lua"
     script.write_text(
         "local places = {" + ",".join(f"{{{json.dumps(path)}, {json.dumps(name)}}}" for path, name in paths) + "}\n"
@@ -561,7 +637,7 @@ def load(url, key, paths, seconds=8, connections=32, rate=None, body=None):
         # Each connection waits before its next request, between nothing and twice the mean, as independent callers do.
         + (f"delay = function() return math.random() * 2 * {connections / rate * 1000} end\n" if rate else "")
         + "done = function(s, l, r) io.write(string.format('RESULT {\"rate\": %f, \"p99\": %f, \"errors\": %d}\\n', "
-        "s.requests / s.duration * 1e6, l:percentile(99) / 1000, s.errors.status + s.errors.read + s.errors.timeout)) end\n")
+        f"s.requests / s.duration * 1e6, l:percentile({part}) / 1000, s.errors.status + s.errors.read + s.errors.timeout)) end\n")
     output = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url], check=True,
                             capture_output=True, text=True).stdout
     result = json.loads(next(line for line in output.splitlines() if line.startswith("RESULT "))[7:])
@@ -614,7 +690,7 @@ def show(rows):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["sync", "read", "scripts", "providers", "idle", "all"])
+    parser.add_argument("what", choices=["sync", "read", "scripts", "providers", "proxy", "idle", "all"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--records", type=int, default=1_000_000)
     options = parser.parse_args()
@@ -626,5 +702,7 @@ if __name__ == "__main__":
         sync(options.rounds)
     if options.what in ("scripts", "all"):
         scripts()
+    if options.what in ("proxy", "all"):
+        proxy(options.rounds)
     if options.what in ("read", "all"):
         read(options.records)

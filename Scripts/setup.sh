@@ -53,6 +53,7 @@ apt_packages() {
             has nginx || echo nginx-light
             has c++ || echo g++
             has wrk || echo wrk
+            has node || echo nodejs
             echo libsimdjson-dev
             ;;
     esac
@@ -89,6 +90,7 @@ brew_packages() {
         bench)
             has nginx || echo nginx
             has wrk || echo wrk
+            has node || echo node
             [ -d "$(brew --prefix)/opt/simdjson" ] || echo simdjson
             ;;
     esac

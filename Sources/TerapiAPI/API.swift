@@ -18,6 +18,7 @@ public struct APIPorts: Sendable {
     public var actionControl: any ActionControl
     public var deployControl: any DeployControl
     public var functionControl: any FunctionControl
+    public var proxyControl: any ProxyControl
     public var dryruns: (any DryrunControl)?
     public var clock: any WallClock
 
@@ -35,6 +36,7 @@ public struct APIPorts: Sendable {
         actionControl: any ActionControl,
         deployControl: any DeployControl,
         functionControl: any FunctionControl,
+        proxyControl: any ProxyControl,
         dryruns: (any DryrunControl)? = nil,
         clock: any WallClock
     ) {
@@ -50,6 +52,7 @@ public struct APIPorts: Sendable {
         self.actionControl = actionControl
         self.deployControl = deployControl
         self.functionControl = functionControl
+        self.proxyControl = proxyControl
         self.dryruns = dryruns
         self.clock = clock
     }
@@ -69,6 +72,8 @@ public struct APIConfiguration: Sendable {
     public var headTimeout: Duration
     /// How many connections are served at once; others wait to be accepted.
     public var maxConnections: Int
+    /// Whether names that callers of Nango use are understood too.
+    public var knowsNangoNames: Bool
 
     public init(
         publicURL: String = "http://localhost:3003",
@@ -76,7 +81,8 @@ public struct APIConfiguration: Sendable {
         maxDeployBytes: Int = 75_000_000,
         idleTimeout: Duration = .seconds(60),
         headTimeout: Duration = .seconds(10),
-        maxConnections: Int = 10_000
+        maxConnections: Int = 10_000,
+        knowsNangoNames: Bool = false
     ) {
         self.publicURL = publicURL.hasSuffix("/") ? String(publicURL.dropLast()) : publicURL
         self.maxBodyBytes = maxBodyBytes
@@ -84,6 +90,7 @@ public struct APIConfiguration: Sendable {
         self.idleTimeout = idleTimeout
         self.headTimeout = headTimeout
         self.maxConnections = maxConnections
+        self.knowsNangoNames = knowsNangoNames
     }
 }
 
@@ -93,6 +100,7 @@ public struct API: Sendable {
     let configuration: APIConfiguration
     let logger: Logger
     let authenticator: Authenticator
+    let clients = ClientWatch()
     /// Tells load balancers when to look elsewhere.
     public let readiness: Readiness
 
@@ -154,9 +162,10 @@ public struct API: Sendable {
 
     private var server: HTTPServerBuilder {
         let headTimeout = TimeAmount(configuration.headTimeout)
+        let clients = clients
         return .http1(
             configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [HeadTimeoutHandler(timeout: headTimeout)],
+                additionalChannelHandlers: [HeadTimeoutHandler(timeout: headTimeout), ClientWatchHandler(clients)],
                 idleTimeout: TimeAmount(configuration.idleTimeout),
                 httpDecoderConfiguration: HTTP1Channel.Configuration.DecoderConfiguration(
                     maxHeaderFieldSize: 16_384,

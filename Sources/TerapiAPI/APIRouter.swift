@@ -29,6 +29,9 @@ extension API {
         let function = FunctionRoutes(functions: functions, control: ports.functionControl)
         let deploy = DeployRoutes(settings: ports.settings, deployments: ports.deployControl)
         let actions = ActionRoutes(actions: ports.actionControl)
+        let proxy = ProxyRoutes(
+            proxy: ports.proxyControl, clients: clients, knowsNangoNames: configuration.knowsNangoNames
+        )
         let environment = EnvironmentRoutes(settings: ports.settings)
         let webhooks = WebhookEventRoutes(webhooks: ports.webhooks)
         let logs = LogRoutes(logs: ports.logs)
@@ -122,6 +125,8 @@ extension API {
             Route(.post, "/action/trigger", .key(.executeActions), actions.trigger),
             Route(.post, "/functions/invocations", .key(.invokeFunction), actions.invoke),
             Route(.get, "/action/:actionId", .key(.executeActions), actions.result),
+
+            Route(.any, "/proxy/*", .key(.proxy), query: true, isRelay: true, proxy.relay),
 
             Route(.get, "/environment", .key(.readSettings), environment.current),
             Route(.patch, "/environment", .key(.updateSettings), environment.update),

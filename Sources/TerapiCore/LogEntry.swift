@@ -10,6 +10,7 @@ public struct LogOperation: Sendable, Equatable {
         case syncPause = "sync:pause"
         case syncStart = "sync:unpause"
         case actionRun = "action:run"
+        case proxyCall = "proxy:call"
         case deploy = "deploy:scripts"
         case dryrun = "function:dryrun"
         case postConnectionCreation = "events:post_connection_creation"

@@ -47,7 +47,10 @@ public struct TerapiError: Error, Sendable {
         case connectionRefreshBackoff = "connection_refresh_backoff"
         case connectionRefreshExhausted = "connection_refresh_exhausted"
         case refreshTokenExternalError = "refresh_token_external_error"
+        case missingAPIURL = "missing_api_url"
         case outboundRefused = "outbound_refused"
+        case baseURLOverrideNotAllowed = "base_url_override_not_allowed"
+        case proxyRedirectToDeniedHost = "proxy_redirect_to_denied_host"
         case providerError = "provider_error"
         case providerUnreachable = "provider_unreachable"
 

@@ -17,6 +17,11 @@ final class ConnectionGate: Sendable {
         pausedUntil.withLock { $0[connectionID] = max($0[connectionID] ?? moment, moment) }
     }
 
+    /// How long the pause that is in force still lasts.
+    func pauseLeft(_ connectionID: Int64) -> Duration? {
+        pausedUntil.withLock { $0[connectionID] }.map { $0 - clock.now }
+    }
+
     /// Returns when no pause is in force.
     func pass(_ connectionID: Int64) async throws {
         while let moment = pausedUntil.withLock({ $0[connectionID] }) {

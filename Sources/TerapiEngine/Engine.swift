@@ -13,6 +13,7 @@ public struct Engine: Sendable {
     public let syncWorker: SyncWorker
     public let actions: ActionController
     public let actionWorker: ActionWorker
+    public let proxy: ProxyController
     public let providerWebhooks: ProviderWebhookController
     public let dryruns: DryrunController
     public let webhookSender: WebhookSender
@@ -93,6 +94,7 @@ public struct Engine: Sendable {
             admission: Admission(limit: Self.maxActions, patience: .seconds(30), clock: clock)
         )
         actionWorker = ActionWorker(services: services)
+        proxy = ProxyController(services: services)
         providerWebhooks = ProviderWebhookController(services: services)
         dryruns = DryrunController(services: services)
         webhookSender = WebhookSender(services: services)

@@ -30,8 +30,10 @@ final class OperationLog: Sendable {
     func hide(_ secrets: [Secret]) {
         let texts = secrets.map { $0.reveal() }.filter { $0.utf8.count >= 6 }
         state.withLock { state in
-            let new = texts.filter { !state.secrets.contains($0) }
-            guard !new.isEmpty else { return }
+            let unknown = texts.filter { !state.secrets.contains($0) }
+            guard !unknown.isEmpty else { return }
+            // In an address it stands in another spelling.
+            let new = unknown + unknown.map(PercentEncoding.encode).filter { !unknown.contains($0) }
             state.secrets = Set(state.secrets + new).sorted { $0.utf8.count > $1.utf8.count }
         }
     }
@@ -87,7 +89,7 @@ final class OperationLog: Sendable {
     }
 
     private static func redact(_ text: String, _ secrets: [String]) -> String {
-        secrets.reduce(text) { $0.contains($1) ? $0.replacing($1, with: "***") : $0 }
+        secrets.reduce(text) { $0.replacingBytes(of: $1, with: "***") }
     }
 
     private static func redact(_ value: JSONValue, _ secrets: [String]) -> JSONValue {
@@ -97,6 +99,31 @@ final class OperationLog: Sendable {
         case .object(let object):
             .object(JSONObject(object.members.map { (redact($0.name, secrets), redact($0.value, secrets)) }))
         default: value
+        }
+    }
+}
+
+extension String {
+    /// Compares bytes and not characters: a mark that combines with the end of a secret does not save it, and most texts
+    /// are too short to hold one.
+    fileprivate func replacingBytes(of secret: String, with word: String) -> String {
+        guard utf8.count >= secret.utf8.count, utf8.holds(secret.utf8) else { return self }
+        return String(decoding: Array(utf8).replacing(Array(secret.utf8), with: Array(word.utf8)), as: UTF8.self)
+    }
+}
+
+extension String.UTF8View {
+    fileprivate func holds(_ other: Self) -> Bool {
+        let found = withContiguousStorageIfAvailable { text in
+            other.withContiguousStorageIfAvailable { Self.find($0, in: text) }
+        }
+        return (found ?? nil) ?? Array(self).contains(Array(other))
+    }
+
+    private static func find(_ other: UnsafeBufferPointer<UInt8>, in text: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard let first = other.first, text.count >= other.count else { return other.isEmpty }
+        return (0...(text.count - other.count)).contains { start in
+            text[start] == first && text[start..<start + other.count].elementsEqual(other)
         }
     }
 }

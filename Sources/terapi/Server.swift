@@ -135,10 +135,14 @@ struct Server: Sendable {
                 actionControl: engine.actions,
                 deployControl: engine.deployments,
                 functionControl: engine.functions,
+                proxyControl: engine.proxy,
                 dryruns: engine.dryruns,
                 clock: clock
             ),
-            configuration: APIConfiguration(publicURL: settings.publicURL),
+            configuration: APIConfiguration(
+                publicURL: settings.publicURL,
+                knowsNangoNames: settings.compatibility == "nango"
+            ),
             logger: logger
         )
         let firstKeys = try await firstStart(storage, folder: folder, now: clock.now)

@@ -23,6 +23,7 @@ struct Settings: Sendable {
     var scriptMemoryMegabytes: Int
     var scriptTurnSeconds: Int
     var esbuildPath: String?
+    var compatibility: String
     var logLevel: String
 
     static let list: [Setting] = [
@@ -80,6 +81,12 @@ struct Settings: Sendable {
                 + "node_modules/.bin beside the folder of integrations or above it."
         ),
         Setting(
+            "compat",
+            .choice(["none", "nango"]),
+            default: "none",
+            "Whose names are understood beside Terapi's own. nango: the headers Nango-Proxy-… at the proxy."
+        ),
+        Setting(
             "log-level",
             .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]),
             default: "info",
@@ -113,6 +120,7 @@ struct Settings: Sendable {
             scriptMemoryMegabytes: try integer("script-memory"),
             scriptTurnSeconds: try integer("script-turn"),
             esbuildPath: try text("esbuild"),
+            compatibility: try text("compat") ?? "",
             logLevel: try text("log-level") ?? ""
         )
     }

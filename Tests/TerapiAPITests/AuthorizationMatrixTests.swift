@@ -181,6 +181,9 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
                 body:
                     #"{"provider_config_key":"zendesk","connection_id":"c1","sync_name":"tickets","frequency":"every hour"}"#
             ),
+            .init(
+                method: .any, path: "/proxy/*", uri: "/proxy/tickets?page=2", headers: connectionHeaders,
+                absentURI: "/proxy/tickets/nobody"),
             .init(method: .get, path: "/environment", uri: "/environment"),
             .init(
                 method: .patch, path: "/environment", uri: "/environment", body: #"{"webhook":{"on_sync_error":false}}"#

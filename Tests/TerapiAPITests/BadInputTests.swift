@@ -24,8 +24,10 @@ struct BadInputTests {
     @Test(arguments: AuthorizationRow.all)
     func `names an unknown parameter`(row: AuthorizationRow) async throws {
         let world = World()
-        // A callback takes whatever a provider sends.
-        guard !row.path.hasPrefix("/oauth/callback"), row.path != "/connect/:token" else { return }
+        // A callback takes whatever a provider sends, and the proxy's query is the provider's.
+        guard !row.path.hasPrefix("/oauth/callback"), row.path != "/connect/:token", row.path != "/proxy/*" else {
+            return
+        }
         let uri = row.uri + (row.uri.contains("?") ? "&" : "?") + "surprise%5B=1"
 
         let answer = try await world.send(
@@ -44,7 +46,7 @@ struct BadInputTests {
     @Test(arguments: AuthorizationRow.all)
     func `names a parameter whose escapes are broken`(row: AuthorizationRow) async throws {
         let world = World()
-        guard !row.path.hasPrefix("/oauth"), row.path != "/connect/:token" else { return }
+        guard !row.path.hasPrefix("/oauth"), row.path != "/connect/:token", row.path != "/proxy/*" else { return }
         let uri = row.uri + (row.uri.contains("?") ? "&" : "?") + "a=%zz"
 
         let answer = try await world.send(

@@ -1,9 +1,10 @@
 import Synchronization
 import TerapiCore
+import TestSupport
 
 /// Providers, the connect flow, credentials and syncs as the routes see them; remembers what it was asked.
 final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl, ActionControl, DeployControl,
-    FunctionControl
+    FunctionControl, ProxyControl
 {
     struct State {
         var started: [ConnectStart] = []
@@ -25,6 +26,9 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
         var switched: [(script: ScriptID, isEnabled: Bool)] = []
         var dryruns: [DryrunRequest] = []
         var functionFailure: TerapiError?
+        var relayed: [(request: ProxyRequest, body: [UInt8])] = []
+        /// `nil`: a body is read, and 200.
+        var answer: (@Sendable (ProxyRequest) async throws -> any OutboundAnswer)?
         var triggered: [(selection: SyncSelection, reset: Bool, emptyCache: Bool, confirms: Bool)] = []
     }
 
@@ -60,6 +64,18 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
     func send(_ request: ScriptRequest, access: ConnectionAccess) async throws -> ScriptResponse {
         ScriptResponse(status: 200, headers: [], body: [])
     }
+    func open(_ request: ProxyRequest, access: ConnectionAccess) async throws -> any OutboundAnswer { GivenAnswer() }
+
+    func open(_ request: ProxyRequest) async throws -> any OutboundAnswer {
+        guard request.scope.environmentID == 1, request.connectionID == "c1" else {
+            throw TerapiError(.unknownConnection, "There is no such connection in this environment.")
+        }
+        if let answer = state.withLock({ $0.answer }) { return try await answer(request) }
+        let body = try await request.body?.collected(limit: .max) ?? []
+        state.withLock { $0.relayed.append((request, body)) }
+        return GivenAnswer(headers: [("content-type", "text/plain")], body: Array("relayed dev-canary".utf8))
+    }
+
     func nextStep(
         after response: ScriptResponse, to request: ScriptRequest, provider: String, attempt: Int, now: Timestamp
     ) -> RequestStep { .answer }

@@ -41,7 +41,7 @@ struct Entrance: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    static let all = webhooks + configurations + authorizations + providerFiles + scripts
+    static let all = webhooks + configurations + authorizations + providerFiles + scripts + proxy
 
     /// Host and port of what is written like a URL.
     static func authority(_ url: String) -> String {

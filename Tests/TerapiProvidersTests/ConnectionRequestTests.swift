@@ -202,6 +202,50 @@ struct ConnectionRequestTests {
         #expect(request.text == #"{"api_key":"k","b":1}"#)
     }
 
+    @Test(arguments: [("a=1&b=%20", "a=1&b=%20&api_key=k%2F"), ("", "api_key=k%2F"), ("api_key=mine", "api_key=mine")])
+    func `the provider's fields join a form that does not have them`(form: String, expected: String) async throws {
+        let extra = """
+            display_name: A
+            categories: []
+            docs: x
+            auth_mode: API_KEY
+            proxy: {base_url: "https://a.example", body: {api_key: "${apiKey}", none: "${connectionConfig.none}"}}
+            """
+        let type = [(name: "Content-Type", value: "application/x-www-form-urlencoded; charset=utf-8")]
+
+        let request = try await send(
+            ScriptRequest(method: "POST", endpoint: "/x", headers: type, body: Array(form.utf8)),
+            "acme",
+            credentials: .apiKey(Secret("k/")),
+            extra: extra
+        )
+
+        #expect(request.text == expected)
+    }
+
+    @Test(arguments: [false, true])
+    func `a customer's request says itself how it is answered`(isAsked: Bool) async throws {
+        let client = FakeClient()
+        let request = ProxyRequest(
+            scope: EnvironmentScope(environmentID: 1),
+            integrationKey: "github",
+            connectionID: "c",
+            request: ScriptRequest(method: "POST", endpoint: "user?a=1"),
+            body: ByteFlow(length: 3) { take in try await take([1, 2, 3]) },
+            decompresses: isAsked,
+            forwardsHeadersOnRedirect: isAsked
+        )
+
+        _ = try await Sample.requests(client).open(request, access: Sample.access("github", credentials: Sample.tokens))
+
+        let sent = try #require(client.requests.first)
+        #expect(sent.url == "https://api.github.com/user?a=1")
+        #expect(sent.header("authorization") == "Bearer old-access")
+        #expect(sent.body == [1, 2, 3])
+        #expect(sent.asksForCompression == isAsked)
+        #expect(sent.redirects == (isAsked ? .followWithHeaders : .follow))
+    }
+
     @Test func `a body is sent byte for byte`() async throws {
         let body = Array("{\"z\":1, \"a\":\"\\u00e9\"}".utf8)
 

@@ -1,5 +1,6 @@
 import Synchronization
 import TerapiCore
+import TestSupport
 
 @testable import TerapiProviders
 
@@ -21,6 +22,13 @@ final class FakeClient: OutboundClient {
     func send(_ request: OutboundRequest) async throws -> OutboundResponse {
         sent.withLock { $0.append(request) }
         return try answer(request)
+    }
+
+    func open(_ request: OutboundRequest, body: ByteFlow?) async throws -> any OutboundAnswer {
+        var request = request
+        if let body { request.body = try await body.collected(limit: .max) }
+        let response = try await send(request)
+        return GivenAnswer(response.status, headers: response.headers, url: response.url, body: response.body)
     }
 }
 

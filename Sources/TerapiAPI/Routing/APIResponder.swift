@@ -60,9 +60,18 @@ public struct APIResponder: HTTPResponder {
                 response = answer(error, to: .program, request: request, requestID: requestID)
                 response.headers[.allow] = allowed
             }
+        case .route(let route, _) where route.isRelay && isPreflight(request):
+            response = preflight(allowed: "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS", headers: "Authorization, *")
         case .route(let route, let parameters):
             do {
-                response = try await respond(to: request, route: route, parameters: parameters, requestID: requestID)
+                response = try await respond(
+                    to: request, route: route, parameters: parameters, requestID: requestID, channel: context.channel
+                )
+                if route.isRelay {
+                    allowEveryOrigin(&response, exposing: "*")
+                    if response.headers[.requestID] == nil { response.headers[.requestID] = requestID }
+                    return response
+                }
             } catch {
                 response = answer(error, to: route.reader, request: request, requestID: requestID)
             }
@@ -77,7 +86,8 @@ public struct APIResponder: HTTPResponder {
         to request: Request,
         route: Route,
         parameters: [String: String],
-        requestID: String
+        requestID: String,
+        channel: any Channel
     ) async throws -> Response {
         let caller = try await caller(of: request, route.access)
         if !route.takesQuery, let query = request.uri.query, !query.isEmpty {
@@ -90,7 +100,8 @@ public struct APIResponder: HTTPResponder {
             parameters: parameters,
             requestID: requestID,
             now: clock.now,
-            maxBodyBytes: route.size == .deployment ? maxDeployBytes : maxBodyBytes
+            maxBodyBytes: route.size == .deployment ? maxDeployBytes : maxBodyBytes,
+            channel: channel
         )
         return try await route.handler(call)
     }
@@ -179,12 +190,20 @@ public struct APIResponder: HTTPResponder {
 
     // MARK: - Other origins
 
-    private func preflight(allowed: String) -> Response {
+    /// A browser's own question; a caller's OPTIONS says who it is.
+    private func isPreflight(_ request: Request) -> Bool {
+        request.method == .options && request.headers[.authorization] == nil
+            && request.headers[.accessControlRequestMethod] != nil
+    }
+
+    private static let usualHeaders =
+        "Authorization, Content-Type, Provider-Config-Key, Connection-Id, X-Async, X-Max-Retries, Idempotency-Key"
+
+    private func preflight(allowed: String, headers: String = Self.usualHeaders) -> Response {
         var response = Response.noContent
         allowEveryOrigin(&response)
         response.headers[.accessControlAllowMethods] = allowed
-        response.headers[.accessControlAllowHeaders] =
-            "Authorization, Content-Type, Provider-Config-Key, Connection-Id, X-Async, X-Max-Retries, Idempotency-Key"
+        response.headers[.accessControlAllowHeaders] = headers
         response.headers[.accessControlMaxAge] = "600"
         return response
     }
@@ -196,9 +215,9 @@ public struct APIResponder: HTTPResponder {
     ].joined(separator: ", ")
 
     // Any page may ask: a caller is known by its bearer token, never by a cookie.
-    private func allowEveryOrigin(_ response: inout Response) {
+    private func allowEveryOrigin(_ response: inout Response, exposing headers: String = Self.exposedHeaders) {
         response.headers[.accessControlAllowOrigin] = "*"
-        response.headers[.accessControlExposeHeaders] = Self.exposedHeaders
+        response.headers[.accessControlExposeHeaders] = headers
     }
 }
 
@@ -228,6 +247,11 @@ extension HTTPField.Name {
     static let isAsync = Self("X-Async").wellFormed
     static let maxRetries = Self("X-Max-Retries").wellFormed
     static let idempotencyKey = Self("Idempotency-Key").wellFormed
+    static let retries = Self("Retries").wellFormed
+    static let retryOn = Self("Retry-On").wellFormed
+    static let baseURLOverride = Self("Base-Url-Override").wellFormed
+    static let decompress = Self("Decompress").wellFormed
+    static let forwardHeadersOnRedirect = Self("Forward-Headers-On-Redirect").wellFormed
     static let referrerPolicy = Self("Referrer-Policy").wellFormed
 }
 

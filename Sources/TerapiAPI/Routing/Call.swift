@@ -12,6 +12,8 @@ struct Call: Sendable {
     let requestID: String
     let now: Timestamp
     let maxBodyBytes: Int
+    /// What the caller speaks through.
+    var channel: (any Channel)?
 
     /// The environment that the caller may touch.
     var scope: EnvironmentScope {

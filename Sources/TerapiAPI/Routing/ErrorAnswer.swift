@@ -19,7 +19,8 @@ extension TerapiError {
         case .invalidBody, .invalidQueryParams, .invalidURIParams, .invalidHeaders, .invalidCursor, .unknownConnection,
             .unknownProviderConfig, .missingProviderConfigKey, .unknownProvider, .unknownSync, .noSyncsFound,
             .unknownModel, .invalidVariant, .resourceCapped, .connectionTestFailed, .connectionValidationFailed,
-            .invalidCredentials, .refreshTokenExternalError, .outboundRefused, .invalidSyncRecord,
+            .invalidCredentials, .refreshTokenExternalError, .missingAPIURL, .outboundRefused,
+            .baseURLOverrideNotAllowed, .proxyRedirectToDeniedHost, .invalidSyncRecord,
             .invalidActionInput, .invalidActionOutput, .scriptOutputTooLarge, .invalidDefinition,
             .functionManagedByDeploy:
             .badRequest

@@ -30,13 +30,15 @@ struct Route: Sendable {
     typealias Handler = @Sendable (Call) async throws -> Response
 
     var method: HTTPRequest.Method
-    /// A segment that begins with `:` takes any value.
+    /// A segment that begins with `:` takes any value; a `*` at the end takes the rest of the path, as it was sent.
     var path: String
     var access: Access
     /// Whether there may be a query at all.
     var takesQuery: Bool
     var reader: Reader
     var size: Size
+    /// Whether the answer is somebody else's and leaves as it is.
+    var isRelay: Bool
     var handler: Handler
 
     init(
@@ -46,6 +48,7 @@ struct Route: Sendable {
         query takesQuery: Bool = false,
         reader: Reader = .program,
         size: Size = .usual,
+        isRelay: Bool = false,
         _ handler: @escaping Handler
     ) {
         self.method = method
@@ -54,6 +57,15 @@ struct Route: Sendable {
         self.takesQuery = takesQuery
         self.reader = reader
         self.size = size
+        self.isRelay = isRelay
         self.handler = handler
     }
+}
+
+extension HTTPRequest.Method {
+    /// Stands in the list of routes for every method.
+    static let any: Self = {
+        guard let any = Self("ANY") else { preconditionFailure("ANY is no method's name") }
+        return any
+    }()
 }

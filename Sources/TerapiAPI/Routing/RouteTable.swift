@@ -23,9 +23,16 @@ struct RouteTable: Sendable {
     /// Paths without parameters, by their text: the ones that are asked for most.
     private var fixed: [String: [Route]] = [:]
     private var patterns: [Int: [Pattern]] = [:]
+    /// Paths of which only the beginning is fixed.
+    private var trees: [(beginning: String, route: Route)] = []
 
     init(_ routes: [Route]) {
         for route in routes {
+            if route.path.hasSuffix("*") {
+                precondition(route.method == .any, "\(route.path): what takes every path takes every method")
+                trees.append((String(route.path.dropLast()), route))
+                continue
+            }
             let segments = route.path.split(separator: "/").map(String.init)
             guard segments.contains(where: { $0.hasPrefix(":") }) else {
                 fixed[route.path, default: []].append(route)
@@ -46,6 +53,9 @@ struct RouteTable: Sendable {
 
     func match(_ method: HTTPRequest.Method, _ path: String) -> Match {
         if let routes = fixed[path] { return match(method, routes, parameters: [:]) }
+        if let tree = trees.first(where: { path.hasPrefix($0.beginning) }) {
+            return .route(tree.route, parameters: ["*": String(path.dropFirst(tree.beginning.count))])
+        }
         let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
         // A slash at the end is forgiven.
         let given = segments.last == "" ? segments.dropLast() : segments[...]

@@ -19,7 +19,7 @@ extension Call {
         return key
     }
 
-    private func required(_ name: HTTPField.Name, _ rule: TextRule, _ issues: inout [TerapiError.Issue]) -> String {
+    func required(_ name: HTTPField.Name, _ rule: TextRule, _ issues: inout [TerapiError.Issue]) -> String {
         let path = [name.canonicalName]
         guard let value = request.headers[name] else {
             issues.append(TerapiError.Issue(code: "invalid_type", message: "Required.", path: path))
@@ -31,7 +31,7 @@ extension Call {
         return value
     }
 
-    private static func check(_ issues: [TerapiError.Issue]) throws {
+    static func check(_ issues: [TerapiError.Issue]) throws {
         guard issues.isEmpty else {
             throw TerapiError(.invalidHeaders, "The headers are not valid.", issues: issues)
         }

@@ -8,6 +8,14 @@ public protocol OutboundClient: Sendable {
     ///   `.providerError` (an answer beyond the limits). ``OutboundFailure/outcome(of:)`` tells whether the peer can
     ///   have acted on the request.
     func send(_ request: OutboundRequest) async throws -> OutboundResponse
+
+    /// Sends one request and returns with the head of its answer, whose body comes as fast as it is taken.
+    ///
+    /// The request's `timeout` is here the longest time without a byte in either direction, and its `maxAnswerBytes`
+    /// means nothing.
+    /// - Parameter body: passes through instead of the request's own. A redirect that wants it again is the answer.
+    /// - Throws: what ``send(_:)`` throws, and `.proxyRedirectToDeniedHost` when a redirect is not allowed.
+    func open(_ request: OutboundRequest, body: ByteFlow?) async throws -> any OutboundAnswer
 }
 
 /// A request to another machine, complete: nothing is added to it but what the transport needs.
@@ -38,6 +46,8 @@ public struct OutboundRequest: Sendable {
     public var redirects: Redirects
     /// The largest answer, before and after decompression.
     public var maxAnswerBytes: Int
+    /// Whether compressed answers are welcome although the headers do not say so.
+    public var asksForCompression = true
 
     public init(
         method: String,
@@ -80,6 +90,28 @@ public struct OutboundResponse: Sendable {
     public func header(_ name: String) -> String? {
         headers.first { $0.name == name }?.value
     }
+}
+
+/// Another machine's answer, whose body may still be on its way. It is not decompressed.
+public protocol OutboundAnswer: Sendable {
+    var status: Int { get }
+    /// Names in lower case, in their order, without those that belong to one connection; `content-length` is there.
+    var headers: [(name: String, value: String)] { get }
+    /// Where the answer came from after redirects.
+    var url: String { get }
+    /// The body when all of it is here already.
+    var wholeBody: [UInt8]? { get }
+
+    /// At least this many bytes of the body's beginning, if it has so many. They stay a part of it.
+    func beginning(_ count: Int) async throws -> [UInt8]
+
+    /// Hands over the body piece by piece. It comes once.
+    /// - Throws: `TerapiError` with `.providerUnreachable` or `.providerError` when it ends too early, or what `take`
+    ///   throws.
+    func readBody(_ take: ByteFlow.Take) async throws
+
+    /// Gives up what has not come yet. Without effect on an answer that is complete.
+    func abandon()
 }
 
 /// Why there is no answer; the cause of a `TerapiError`.

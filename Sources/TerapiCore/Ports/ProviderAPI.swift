@@ -24,6 +24,9 @@ public protocol ProviderAPI: Sendable {
     /// Sends a request of a script with the connection's base URL and credentials, once, without any retry.
     func send(_ request: ScriptRequest, access: ConnectionAccess) async throws -> ScriptResponse
 
+    /// Sends a customer's request with the connection's base URL and credentials, once, without any retry.
+    func open(_ request: ProxyRequest, access: ConnectionAccess) async throws -> any OutboundAnswer
+
     /// What to do about an answer to a script's request.
     func nextStep(
         after response: ScriptResponse,

@@ -3,10 +3,18 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
+/// What a request's fate is judged by.
+protocol AnswerDelegate {
+    /// Whether any part of the request has been handed to the socket.
+    var hasSent: Bool { get }
+    /// Whether the beginning of an answer was seen.
+    var hasHead: Bool { get }
+}
+
 /// Takes one answer from the network into one array, and gives up when it becomes too large.
 ///
 /// The transport calls it on one event loop, so the lock is never waited for.
-final class AnswerCollector: HTTPClientResponseDelegate {
+final class AnswerCollector: HTTPClientResponseDelegate, AnswerDelegate {
     struct Answer: Sendable {
         var head: HTTPResponseHead
         var body: [UInt8]
@@ -33,10 +41,7 @@ final class AnswerCollector: HTTPClientResponseDelegate {
         self.hasBody = hasBody
     }
 
-    /// Whether any part of the request has been handed to the socket.
     var hasSent: Bool { state.withLock(\.hasSent) }
-
-    /// Whether the beginning of an answer was seen.
     var hasHead: Bool { state.withLock { $0.head != nil } }
 
     func didSendRequestHead(task: HTTPClient.Task<Answer>, _ head: HTTPRequestHead) {

@@ -58,6 +58,18 @@ final class ConnectionCache: Sendable {
         return try await body(transport)
     }
 
+    /// The transport of a place until it is given back, which must happen once.
+    struct Lease {
+        let transport: HTTPClient
+        let end: @Sendable () -> Void
+    }
+
+    /// Lends the transport of a place for longer than a call lasts.
+    func lease(_ key: Key) throws -> Lease {
+        let transport = try borrow(key)
+        return Lease(transport: transport) { self.giveBack(transport, key) }
+    }
+
     private func borrow(_ key: Key) throws -> HTTPClient {
         let (transport, evicted) = try state.withLock { state -> (HTTPClient, HTTPClient?) in
             guard !state.isClosed else { throw Closed() }

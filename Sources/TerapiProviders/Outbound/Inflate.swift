@@ -15,12 +15,8 @@ enum Inflate {
     /// Decompresses gzip (also several members in a row), zlib, or raw deflate, which some servers call "deflate".
     static func inflate(_ input: [UInt8], limit: Int) throws(Failure) -> [UInt8] {
         guard !input.isEmpty else { return [] }
-        let isZlibOrGzip =
-            input.count >= 2
-            && (input[0] == 0x1F && input[1] == 0x8B
-                || input[0] & 0x0F == 8 && (Int(input[0]) << 8 | Int(input[1])) % 31 == 0)
         var stream = z_stream()
-        guard terapi_inflate_init(&stream, isZlibOrGzip ? 47 : -15) == Z_OK else { throw .damaged }
+        guard terapi_inflate_init(&stream, windowBits(of: input)) == Z_OK else { throw .damaged }
         defer { inflateEnd(&stream) }
         let result = input.withUnsafeBufferPointer { input -> Result<[UInt8], Failure> in
             // zlib only reads from `next_in`; its type is mutable for historical reasons.
@@ -29,6 +25,15 @@ enum Inflate {
             return run(&stream, inputCount: input.count, limit: limit)
         }
         return try result.get()
+    }
+
+    /// What tells zlib the format: gzip or zlib by their first bytes, else raw deflate.
+    static func windowBits(of input: [UInt8]) -> Int32 {
+        let isZlibOrGzip =
+            input.count >= 2
+            && (input[0] == 0x1F && input[1] == 0x8B
+                || input[0] & 0x0F == 8 && (Int(input[0]) << 8 | Int(input[1])) % 31 == 0)
+        return isZlibOrGzip ? 47 : -15
     }
 
     private static func run(_ stream: inout z_stream, inputCount: Int, limit: Int) -> Result<[UInt8], Failure> {

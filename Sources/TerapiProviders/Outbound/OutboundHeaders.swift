@@ -45,9 +45,25 @@ enum OutboundHeaders {
             throw TerapiError(.invalidHeaders, "The request's headers are larger than \(maxBytes / 1024) KB.")
         }
         if !headers.contains(name: "user-agent") { headers.add(name: "user-agent", value: "Terapi") }
-        if !headers.contains(name: "accept-encoding") { headers.add(name: "accept-encoding", value: "gzip, deflate") }
+        if request.asksForCompression, !headers.contains(name: "accept-encoding") {
+            headers.add(name: "accept-encoding", value: "gzip, deflate")
+        }
         if !headers.contains(name: "accept") { headers.add(name: "accept", value: "*/*") }
         return headers
+    }
+
+    /// An answer's headers without those that speak of the connection it came on (RFC 9110, section 7.6.1).
+    static func passable(_ headers: HTTPHeaders) -> [(name: String, value: String)] {
+        let named = headers[canonicalForm: "connection"].map { $0.lowercased() }
+        var passable: [(name: String, value: String)] = []
+        passable.reserveCapacity(headers.count)
+        for (name, value) in headers {
+            let name = name.lowercased()
+            if name == "content-length" || !hopByHop.contains(name) && !named.contains(name) {
+                passable.append((name, value))
+            }
+        }
+        return passable
     }
 
     static func withoutCredentials(_ headers: HTTPHeaders) -> HTTPHeaders {

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 public import TerapiCore
 
 /// The one client for everything that leaves the server: provider calls, token requests, scripts and webhooks.
@@ -12,8 +13,8 @@ public final class ProviderClient: OutboundClient {
     /// How many of a host's addresses are tried when connecting fails.
     private static let maxAddresses = 3
 
-    private let outboundGuard: OutboundGuard
-    private let connections: ConnectionCache
+    let outboundGuard: OutboundGuard
+    let connections: ConnectionCache
 
     /// - Parameters:
     ///   - capacity: how many places (scheme, host, port, address) keep connections open at the same time.
@@ -30,12 +31,7 @@ public final class ProviderClient: OutboundClient {
 
     public func send(_ request: OutboundRequest) async throws -> OutboundResponse {
         let deadline = NIODeadline.now() + .nanoseconds(request.timeout.microseconds * 1000)
-        var hop = Hop(
-            method: HTTPMethod(rawValue: request.method),
-            url: try outboundGuard.read(request.url),
-            headers: try OutboundHeaders.checked(request),
-            body: request.body.map { ByteBuffer(bytes: $0) }
-        )
+        var hop = try firstHop(of: request)
         var redirects = 0
         while true {
             let target = try await outboundGuard.target(hop.url)
@@ -44,22 +40,44 @@ public final class ProviderClient: OutboundClient {
                 return try response(answer, of: hop, limit: request.maxAnswerBytes)
             }
             redirects += 1
-            guard redirects <= Self.maxRedirects else {
-                throw TerapiError(
-                    .providerError,
-                    "\(hop.url.hostText) redirected more than \(Self.maxRedirects) times."
-                )
-            }
+            try Self.check(redirects, at: hop.url)
             hop = next
         }
     }
 
+    static func check(_ redirects: Int, at url: OutboundURL) throws {
+        guard redirects <= maxRedirects else {
+            throw TerapiError(.providerError, "\(url.hostText) redirected more than \(maxRedirects) times.")
+        }
+    }
+
     /// One request and its answer: a call, or what a redirect makes of it.
-    private struct Hop {
+    struct Hop {
+        enum Body {
+            case bytes(ByteBuffer)
+            /// Comes once.
+            case flow(ByteFlow)
+        }
+
         var method: HTTPMethod
         var url: OutboundURL
         var headers: HTTPHeaders
-        var body: ByteBuffer?
+        var body: Body?
+
+        /// Whether the same request may be sent again when nobody knows what became of it.
+        var isRepeatable: Bool {
+            if case .flow = body { return false }
+            return method == .GET || method == .HEAD || method == .OPTIONS
+        }
+    }
+
+    func firstHop(of request: OutboundRequest) throws -> Hop {
+        Hop(
+            method: HTTPMethod(rawValue: request.method),
+            url: try outboundGuard.read(request.url),
+            headers: try OutboundHeaders.checked(request),
+            body: request.body.map { .bytes(ByteBuffer(bytes: $0)) }
+        )
     }
 
     // MARK: One hop
@@ -70,24 +88,39 @@ public final class ProviderClient: OutboundClient {
         limit: Int,
         deadline: NIODeadline
     ) async throws -> AnswerCollector.Answer {
-        let isIdempotent = hop.method == .GET || hop.method == .HEAD || hop.method == .OPTIONS
+        try await overAddresses(of: target, hop, limit: limit, deadline: deadline) { address in
+            let collector = AnswerCollector(limit: limit, hasBody: hop.method != .HEAD)
+            return (collector, { try await self.run(hop, at: address, with: collector, deadline: deadline) })
+        }
+    }
+
+    /// Tries a host's addresses, as long as nothing of the request has been sent.
+    /// - Parameter attempt: what shows the attempt's fate, and the attempt.
+    func overAddresses<Result>(
+        of target: OutboundGuard.Target,
+        _ hop: Hop,
+        limit: Int = .max,
+        deadline: NIODeadline = .distantFuture,
+        attempt: (IPAddress) throws -> (delegate: any AnswerDelegate, run: () async throws -> Result)
+    ) async throws -> Result {
         var staleConnectionsLeft = 2
         var addresses = target.addresses.prefix(Self.maxAddresses)
         var failure: (any Error)?
         while let address = addresses.first {
-            let collector = AnswerCollector(limit: limit, hasBody: hop.method != .HEAD)
+            let (delegate, run) = try attempt(address)
             do {
-                return try await run(hop, at: address, with: collector, deadline: deadline)
+                return try await run()
             } catch {
                 try Task.checkCancellation()
-                failure = converted(error, host: target.url.hostText, collector: collector, limit: limit)
+                let hasSent = delegate.hasSent
+                failure = Self.converted(error, host: target.url.hostText, hasSent: hasSent, limit: limit)
                 if deadline <= .now() { break }
-                if staleConnectionsLeft > 0, !collector.hasSent || (isIdempotent && !collector.hasHead),
+                if staleConnectionsLeft > 0, !hasSent || (hop.isRepeatable && !delegate.hasHead),
                     Self.isStaleConnection(error)
                 {
                     // The server closed a kept connection just as we took it up: an ordinary race.
                     staleConnectionsLeft -= 1
-                } else if !collector.hasSent {
+                } else if !hasSent {
                     addresses = addresses.dropFirst()
                 } else {
                     break
@@ -103,21 +136,57 @@ public final class ProviderClient: OutboundClient {
         with collector: AnswerCollector,
         deadline: NIODeadline
     ) async throws -> AnswerCollector.Answer {
-        let host = if case .name(let name) = hop.url.host { name } else { address.description }
-        let key = ConnectionCache.Key(isHTTPS: hop.url.isHTTPS, host: host, port: hop.url.port, address: address)
-        let request = try HTTPClient.Request(
-            url: hop.url.text,
-            method: hop.method,
-            headers: headers(of: hop),
-            body: hop.body.map { .byteBuffer($0) }
-        )
-        return try await connections.withTransport(of: key) { transport in
+        let request = try transportRequest(of: hop)
+        return try await connections.withTransport(of: key(of: hop, at: address)) { transport in
             let task = transport.execute(request: request, delegate: collector, deadline: deadline)
             return try await withTaskCancellationHandler {
                 try await task.futureResult.get()
             } onCancel: {
                 task.cancel()
             }
+        }
+    }
+
+    func key(of hop: Hop, at address: IPAddress) -> ConnectionCache.Key {
+        let host = if case .name(let name) = hop.url.host { name } else { address.description }
+        return ConnectionCache.Key(isHTTPS: hop.url.isHTTPS, host: host, port: hop.url.port, address: address)
+    }
+
+    /// - Parameter stream: takes the answer to a body that flows.
+    func transportRequest(of hop: Hop, answeredBy stream: AnswerStream? = nil) throws -> HTTPClient.Request {
+        let body: HTTPClient.Body? =
+            switch hop.body {
+            case .bytes(let buffer): .byteBuffer(buffer)
+            case .flow(let flow): stream.map { Self.upload(flow, answeredBy: $0) }
+            case nil: nil
+            }
+        return try HTTPClient.Request(url: hop.url.text, method: hop.method, headers: headers(of: hop), body: body)
+    }
+
+    private struct Refused: Error {}
+
+    /// Sends piece after piece, each when the socket has taken the one before, until the answer wants no more.
+    private static func upload(_ flow: ByteFlow, answeredBy stream: AnswerStream) -> HTTPClient.Body {
+        .stream(contentLength: flow.length.map(Int64.init)) { writer in
+            let sent = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
+            // Beside the answer, which may come at the same time.
+            Task {
+                do {
+                    var left = flow.length
+                    try await flow.read { piece in
+                        let write = writer.write(.byteBuffer(ByteBuffer(bytes: piece)))
+                        left? -= piece.count
+                        let isWanted = try await stream.written(write)
+                        guard isWanted || left == 0 else { throw Refused() }
+                    }
+                    sent.succeed()
+                } catch is Refused {
+                    stream.stopped(sent)
+                } catch {
+                    sent.fail(error)
+                }
+            }
+            return sent.futureResult
         }
     }
 
@@ -140,7 +209,7 @@ public final class ProviderClient: OutboundClient {
     // MARK: Redirects
 
     /// The request that a redirect asks for, or `nil` when this answer is the result.
-    private func nextHop(
+    func nextHop(
         after head: HTTPResponseHead,
         of hop: Hop,
         rule: OutboundRequest.Redirects
@@ -166,6 +235,8 @@ public final class ProviderClient: OutboundClient {
             next.body = nil
             next.headers = OutboundHeaders.withoutBodyHeaders(next.headers)
         }
+        // What has passed through is gone.
+        if case .flow = next.body { return nil }
         if next.url.origin != hop.url.origin, rule != .followWithHeaders {
             // A body may hold credentials too: another origin never gets it, the redirect is the answer.
             guard next.body == nil else { return nil }
@@ -184,7 +255,7 @@ public final class ProviderClient: OutboundClient {
             do {
                 body = try Inflate.inflate(answer.body, limit: limit)
             } catch {
-                throw beyondLimits(error, host: hop.url.hostText, limit: limit)
+                throw Self.beyondLimits(error, host: hop.url.hostText, limit: limit)
             }
         }
         var headers: [(name: String, value: String)] = []
@@ -202,7 +273,7 @@ public final class ProviderClient: OutboundClient {
         )
     }
 
-    private func beyondLimits(_ failure: Inflate.Failure, host: String, limit: Int) -> TerapiError {
+    private static func beyondLimits(_ failure: Inflate.Failure, host: String, limit: Int) -> TerapiError {
         let message =
             switch failure {
             case .tooLarge: "\(host) answered with more than \(limit) bytes."
@@ -213,7 +284,10 @@ public final class ProviderClient: OutboundClient {
         return TerapiError(.providerError, message, cause: OutboundFailure(.unknown, message))
     }
 
-    private func converted(_ error: any Error, host: String, collector: AnswerCollector, limit: Int) -> any Error {
+    /// - Parameters:
+    ///   - hasSent: whether any part of the request has been handed to the socket.
+    ///   - limit: of the answer's size.
+    static func converted(_ error: any Error, host: String, hasSent: Bool, limit: Int = .max) -> any Error {
         if let error = error as? TerapiError { return error }
         if case AnswerCollector.Failure.tooLarge = error { return beyondLimits(.tooLarge, host: host, limit: limit) }
         if let error = error as? HTTPParserError {
@@ -225,11 +299,11 @@ public final class ProviderClient: OutboundClient {
             case .deadlineExceeded, .readTimeout, .getConnectionFromPoolTimeout: "it did not answer in time"
             case .connectTimeout, .tlsHandshakeTimeout: "it could not be connected to in time"
             case .remoteConnectionClosed: "it closed the connection before the answer was complete"
-            default: collector.hasSent ? "the connection broke" : "it could not be connected to"
+            default: hasSent ? "the connection broke" : "it could not be connected to"
             }
         // At the deadline the word that the request was written may still be on its way to us.
         let isKnown = error as? HTTPClientError != .deadlineExceeded && !(error is CancellationError)
-        let failure = OutboundFailure(collector.hasSent || !isKnown ? .unknown : .notSent, "\(error)")
+        let failure = OutboundFailure(hasSent || !isKnown ? .unknown : .notSent, "\(error)")
         return TerapiError(.providerUnreachable, "\(host) could not be reached: \(reason).", cause: failure)
     }
 }

@@ -57,8 +57,9 @@ struct ConnectionRequest {
         }
         guard !base.isEmpty else {
             throw TerapiError(
-                .invalidBody,
-                "The provider \"\(provider.name)\" has no base URL: the request needs baseUrlOverride."
+                .missingAPIURL,
+                "The provider \"\(provider.name)\" has no base URL: the request must bring one (baseUrlOverride in "
+                    + "scripts, the header Base-Url-Override at the proxy)."
             )
         }
         var root = base[...]
@@ -150,12 +151,26 @@ struct ConnectionRequest {
         guard let template = provider.proxy.body,
             ["POST", "PUT", "PATCH", "DELETE"].contains(request.method.uppercased())
         else { return request.body }
+        let type = request.headers.first { $0.name.lowercased() == "content-type" }?.value.lowercased()
+        if type?.hasPrefix("application/x-www-form-urlencoded") == true {
+            return form(request.body ?? [], template, values)
+        }
         let given = request.body.map { try? JSONReader.read($0) } ?? .object(JSONObject())
         guard case .object(let object)? = given, case .object(let fields) = Self.rendered(.object(template), values)
         else {
             return request.body
         }
         return JSONValue.object(fields.merging(object)).encoded()
+    }
+
+    private func form(_ body: [UInt8], _ template: JSONObject, _ values: TemplateValues) -> [UInt8] {
+        let form = String(decoding: body, as: UTF8.self)
+        let names = Set(PercentEncoding.form(form).map(\.name))
+        let added = template.members.compactMap { member -> (name: String, value: String)? in
+            guard let text = member.value.string, !names.contains(member.name) else { return nil }
+            return Self.rendered((member.name, text), values)
+        }
+        return Array([form, PercentEncoding.query(added)].filter { !$0.isEmpty }.joined(separator: "&").utf8)
     }
 
     private static func rendered(_ value: JSONValue, _ values: TemplateValues) -> JSONValue {

@@ -3,7 +3,7 @@ public import TerapiCore
 /// What can be asked of the providers of the catalogue, through one client.
 public struct ProviderRequests: ProviderAPI {
     private let shelf: CatalogShelf
-    private let client: any OutboundClient
+    let client: any OutboundClient
     private let clock: any WallClock
 
     public init(catalog: ProviderCatalog, client: any OutboundClient, clock: any WallClock) {
@@ -170,7 +170,7 @@ public struct ProviderRequests: ProviderAPI {
                     "\(provider.displayName) refused the credentials: it answered \(response.status).",
                     payload: ["status": JSONValue(response.status)]
                 )
-            } catch let error as TerapiError where error.code != .invalidBody {
+            } catch let error as TerapiError where ![.invalidBody, .missingAPIURL].contains(error.code) {
                 problem = TerapiError(
                     .connectionTestFailed,
                     "The credentials could not be tested: \(error.message)",
@@ -202,7 +202,7 @@ public struct ProviderRequests: ProviderAPI {
 
     // MARK: Values
 
-    private func required(_ name: String) throws -> Provider {
+    func required(_ name: String) throws -> Provider {
         guard let provider = catalog.provider(name) else {
             throw TerapiError(.unknownProvider, "The provider \"\(name)\" is not in the catalogue.")
         }
@@ -223,7 +223,7 @@ public struct ProviderRequests: ProviderAPI {
         )
     }
 
-    private func values(_ access: ConnectionAccess) -> TemplateValues {
+    func values(_ access: ConnectionAccess) -> TemplateValues {
         let config = catalog.provider(access.integration.provider)?.filledConfig(access.config) ?? access.config
         var values = values(access.integration, config)
         values.metadata = access.metadata

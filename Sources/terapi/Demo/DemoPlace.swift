@@ -50,6 +50,7 @@ struct DemoPlace: Sendable {
             scriptMemoryMegabytes: 256,
             scriptTurnSeconds: 5,
             esbuildPath: nil,
+            compatibility: "none",
             logLevel: "error"
         )
     }

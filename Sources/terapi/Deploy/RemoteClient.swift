@@ -74,14 +74,33 @@ struct RemoteClient: Sendable {
         return json
     }
 
+    /// Sends a request whose answer is passed on, and reads neither body at once.
+    func open(
+        _ method: String,
+        _ path: String,
+        headers: [(name: String, value: String)],
+        body: ByteFlow?
+    ) async throws -> any OutboundAnswer {
+        var request = OutboundRequest(
+            method: method,
+            url: host + path,
+            headers: [("Authorization", "Bearer \(key.reveal())")] + headers,
+            timeout: .seconds(900),
+            purpose: .proxy,
+            redirects: .never
+        )
+        request.asksForCompression = false
+        return try await reaching { [request] in try await client.open(request, body: body) }
+    }
+
     private func answer(
         _ method: String,
         _ path: String,
         headers: [(name: String, value: String)],
         body: JSONValue?
     ) async throws -> OutboundResponse {
-        do {
-            return try await client.send(
+        try await reaching {
+            try await client.send(
                 OutboundRequest(
                     method: method,
                     url: host + path,
@@ -94,6 +113,12 @@ struct RemoteClient: Sendable {
                     redirects: .never
                 )
             )
+        }
+    }
+
+    private func reaching<Answer>(_ send: () async throws -> Answer) async throws -> Answer {
+        do {
+            return try await send()
         } catch let error as TerapiError where error.code == .providerUnreachable {
             throw TerapiError(
                 .providerUnreachable,

@@ -38,6 +38,10 @@ final class FakeEndpoints: OutboundClient {
         guard let endpoint else { return OutboundResponse(status: 200, headers: [], body: [], url: request.url) }
         return try await endpoint(request)
     }
+
+    func open(_ request: OutboundRequest, body: ByteFlow?) async throws -> any OutboundAnswer {
+        throw TerapiError(.serverError, "Nothing is streamed to an endpoint.")
+    }
 }
 
 extension OutboundRequest {

@@ -1,11 +1,15 @@
 import Synchronization
 import TerapiCore
+import TestSupport
 
 /// Providers without a network: a token endpoint that is as strict as the strictest, and pages that a test makes up.
 final class FakeProviders: ProviderAPI {
     typealias Pages = @Sendable (ScriptRequest, ConnectionAccess) async throws -> ScriptResponse
 
+    typealias Answers = @Sendable (ProxyRequest, ConnectionAccess) async throws -> any OutboundAnswer
+
     private struct State {
+        var answers: Answers = { _, _ in GivenAnswer(404) }
         var pages: Pages = { _, _ in ScriptResponse(status: 404, headers: [], body: []) }
         var verificationFailure: TerapiError?
         var duringVerification: (@Sendable () async throws -> Void)?
@@ -36,6 +40,11 @@ final class FakeProviders: ProviderAPI {
 
     func answer(_ pages: @escaping Pages) {
         state.withLock { $0.pages = pages }
+    }
+
+    /// Answers to requests that come through the proxy.
+    func relay(_ answers: @escaping Answers) {
+        state.withLock { $0.answers = answers }
     }
 
     func failVerification(_ error: TerapiError?) {
@@ -116,6 +125,10 @@ final class FakeProviders: ProviderAPI {
 
     func send(_ request: ScriptRequest, access: ConnectionAccess) async throws -> ScriptResponse {
         try await state.withLock { $0.pages }(request, access)
+    }
+
+    func open(_ request: ProxyRequest, access: ConnectionAccess) async throws -> any OutboundAnswer {
+        try await state.withLock { $0.answers }(request, access)
     }
 
     func nextStep(
