@@ -18,6 +18,7 @@ public struct APIPorts: Sendable {
     public var actionControl: any ActionControl
     public var deployControl: any DeployControl
     public var functionControl: any FunctionControl
+    public var providerWebhooks: any ProviderWebhookControl
     public var dryruns: (any DryrunControl)?
     public var clock: any WallClock
 
@@ -35,6 +36,7 @@ public struct APIPorts: Sendable {
         actionControl: any ActionControl,
         deployControl: any DeployControl,
         functionControl: any FunctionControl,
+        providerWebhooks: any ProviderWebhookControl,
         dryruns: (any DryrunControl)? = nil,
         clock: any WallClock
     ) {
@@ -50,6 +52,7 @@ public struct APIPorts: Sendable {
         self.actionControl = actionControl
         self.deployControl = deployControl
         self.functionControl = functionControl
+        self.providerWebhooks = providerWebhooks
         self.dryruns = dryruns
         self.clock = clock
     }

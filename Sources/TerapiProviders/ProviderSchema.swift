@@ -125,6 +125,7 @@ enum ProviderSchema {
         "token_response_headers": .list(.text),
         "token_response_metadata": .list(.text),
         "token_url": .either(.text, .map(.text)),
+        "webhook": WebhookSchema.webhook,
         "webhook_allowed_query_params": .list(.text),
         "webhook_response_metadata": .list(.text),
         "webhook_routing_script": .text,

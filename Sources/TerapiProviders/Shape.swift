@@ -1,3 +1,4 @@
+import TerapiCore
 import Yams
 
 /// What a place in a provider file may hold.
@@ -15,6 +16,10 @@ indirect enum Shape: Sendable {
     /// Names that are known; any other is a mistake.
     case record([String: Shape])
     case either(Shape, Shape)
+    /// Where a value of a provider webhook stands.
+    case place
+    /// What must hold of one; the parameter is what a text without a prefix points into.
+    case condition(in: String?)
 
     /// In the words of an error message.
     var description: String {
@@ -27,6 +32,8 @@ indirect enum Shape: Sendable {
         case .oneOf(let words): "one of \(words.joined(separator: ", "))"
         case .list(let item): "a list of \(item.description)"
         case .map, .record: "a map"
+        case .place: "a place such as header:x-event or body:id"
+        case .condition: "a condition such as body:type==ping"
         case .either(let first, let second): "\(first.description), or \(second.description)"
         }
     }
@@ -38,6 +45,18 @@ indirect enum Shape: Sendable {
         case .text where node.isText, .flag where node.isFlag, .integer where node.isInteger: return []
         case .scalar where node.scalar != nil && !node.isNull: return []
         case .oneOf(let words) where node.scalar.map { words.contains($0.string) } ?? false: return []
+        case .place, .condition:
+            guard let text = node.scalar?.string, !node.isNull else { break }
+            do throws(WebhookExpression.Mistake) {
+                if case .condition(let source) = self {
+                    _ = try WebhookCondition(text, in: source)
+                } else {
+                    _ = try WebhookExpression(text)
+                }
+                return []
+            } catch {
+                return [CatalogProblem(file: file, node: node, message: "\"\(path)\": \(error).")]
+            }
         case .list(let item):
             guard let items = node.sequence else { break }
             return items.enumerated().flatMap { item.problems(with: $1, at: "\(path)[\($0)]", file: file) }

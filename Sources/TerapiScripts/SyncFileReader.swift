@@ -5,7 +5,7 @@ import Yams
 struct SyncFileReader {
     private static let keys = [
         "description", "model", "frequency", "auto_start", "version", "scopes", "request", "backfill", "checkpoint",
-        "where", "map", "id", "deleted", "track_deletes", "allow_mass_deletion",
+        "where", "map", "id", "deleted", "track_deletes", "allow_mass_deletion", "webhook",
     ]
 
     var yaml: YAMLReader
@@ -15,6 +15,11 @@ struct SyncFileReader {
     private var flags: [String: Bool] = [:]
     var checkpointNames: [String] = []
     private var expressions: [SyncExpression] = []
+    /// Of the webhooks that the sync takes.
+    var events: [String] = []
+    var safetyFrequency: Frequency?
+    /// Whether a template may name a value of an event.
+    var readsEvent = false
 
     init(file: String) {
         yaml = YAMLReader(file: file)
@@ -62,6 +67,8 @@ struct SyncFileReader {
                 allowsMassDeletion: flags["allow_mass_deletion"] ?? false,
                 version: definition.version,
                 scopes: definition.scopes,
+                webhookSubscriptions: events,
+                safetyFrequency: safetyFrequency,
                 code: script.code
             ),
             method: request["method"]?.string ?? "GET",
@@ -91,6 +98,7 @@ struct SyncFileReader {
         case "backfill": readBackfill(value)
         case "where", "deleted", "id": spec[key] = expression(value, of: key).map(JSONValue.string)
         case "map": readMap(value)
+        case "webhook": readWebhook(value)
         default: break
         }
     }

@@ -89,6 +89,7 @@ struct Server: Sendable {
             syncs: storage,
             actions: storage,
             deliveries: storage,
+            incoming: storage,
             providers: providers,
             deployments: storage,
             scripts: scripts,
@@ -129,6 +130,7 @@ struct Server: Sendable {
                 actionControl: engine.actions,
                 deployControl: engine.deployments,
                 functionControl: engine.functions,
+                providerWebhooks: engine.providerWebhooks,
                 dryruns: engine.dryruns,
                 clock: clock
             ),

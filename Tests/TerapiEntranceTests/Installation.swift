@@ -105,6 +105,7 @@ struct Installation: Sendable {
             syncs: storage,
             actions: storage,
             deliveries: storage,
+            incoming: storage,
             providers: providers,
             deployments: storage,
             scripts: scripts,
@@ -134,6 +135,7 @@ struct Installation: Sendable {
                 actionControl: engine.actions,
                 deployControl: engine.deployments,
                 functionControl: engine.functions,
+                providerWebhooks: engine.providerWebhooks,
                 clock: clock
             ),
             logger: logger
