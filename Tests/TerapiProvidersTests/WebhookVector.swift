@@ -1,5 +1,6 @@
 import Foundation
 import TerapiCore
+import Testing
 
 @testable import TerapiProviders
 
