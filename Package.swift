@@ -50,7 +50,10 @@ let package = Package(
         ),
         .target(
             name: "TerapiCore",
-            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
             resources: [.embedInCode("Models")],
             swiftSettings: settings
         ),
@@ -73,7 +76,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            resources: [.embedInCode("Catalog")],
+            resources: [.embedInCode("Catalog"), .embedInCode("Webhooks")],
             swiftSettings: settings
         ),
         .target(

@@ -1,6 +1,6 @@
 """Measures Terapi beside its peers and prints ratios from one run.
 
-usage: bench.py sync [--rounds 3] | read [--records 1000000] | scripts | providers | proxy | idle | all
+usage: bench.py sync [--rounds 3] | read [--records 1000000] | scripts | providers | proxy | hooks | idle | all
 (make bench ARGS=…)
 
 S is the scratch folder (default: terapi-bench in the temporary folder); TERAPI_BINARY the program to measure.
@@ -9,6 +9,8 @@ Peers and limit run in turn with ours, the order turned round each time; the tab
 
 import argparse
 import datetime
+import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -16,6 +18,7 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -646,6 +649,95 @@ def load(url, key, paths, seconds=8, connections=32, rate=None, body=None, part=
     return result["rate"], result["p99"]
 
 
+HOOK = """
+webhook:
+  key: user_defined
+  verify: { hmac: sha256, msg: [body], sig: { in: header, name: x-signature, prefix: "sha256=", enc: hex } }
+  event: body:type
+  id: body:id
+  route: { value: body:account, match: account }
+"""
+
+
+def hooks():
+    """Signed events into a server that keeps them before it answers, beside one commit for each."""
+    secret, rows = "the-secret", []
+    server = Terapi()
+    try:
+        (server.folder / "providers/bench.yaml").write_text(PROVIDER + HOOK)
+        server.stop()
+        server.start()
+        server.call("POST", "/integrations", {
+            "unique_key": "bench", "provider": "bench", "integration_config": {"webhook_secret": secret}})
+        server.connect("one", metadata={"account": "a-1"})
+        address = server.call("GET", "/integrations/bench?include=webhook")["data"]["webhook_url"]
+        path = address[address.index("/webhook/"):]
+        rounds = iter(range(100))
+        rate = statistics.median(
+            hook_load(server.url, path, secret, next(rounds))[0] for _ in range(3))
+        single = statistics.median(single_commits(server.folder) for _ in range(3))
+        p99 = statistics.median(
+            hook_load(server.url, path, secret, next(rounds), rate=rate / 2)[1] for _ in range(3))
+        rows += [("stored before the answer, 64 connections /s", rate, ">= 4,000"),
+                 ("one commit each /s (bare SQLite)", single, ""),
+                 ("group commit / one commit each", rate / single, ">= 3"),
+                 ("p99 ms at half that rate", p99, "<= 50")]
+        while server.call("GET", "/provider-webhooks?state=received&limit=1")["data"]:
+            time.sleep(0.5)
+        lost = server.call("GET", "/provider-webhooks?state=unmatched&limit=1")["data"]
+        rows.append(("events that were not handed on", len(lost), "0"))
+    finally:
+        server.remove()
+    show(rows)
+
+
+def hook_load(url, path, secret, round, seconds=8, connections=64, rate=None, count=20_000):
+    """Accepted events per second and the 99th percentile in milliseconds. No event comes twice within a round."""
+    signed = []
+    for number in range(count):
+        body = json.dumps({"type": "ticket.changed", "id": f"{round}-{number}", "account": "a-1",
+                           "ticket": {"id": number, "title": "x" * 200}})
+        signed.append((body, "sha256=" + hmac.new(secret.encode(), body.encode(), hashlib.sha256).hexdigest()))
+    data = S / "hooks.txt"
+    data.write_text("".join(f"{body}\n{signature}\n" for body, signature in signed))
+    script = S / "hooks.lua"
+    script.write_text(
+        f"local bodies, signatures = {{}}, {{}}\nlocal file = io.open({json.dumps(str(data))})\n"
+        "while true do local b = file:read() if not b then break end bodies[#bodies + 1] = b "
+        "signatures[#signatures + 1] = file:read() end\n"
+        "local i = 0\n"
+        "request = function()\n"
+        "  i = i % #bodies + 1\n"
+        f'  return wrk.format("POST", {json.dumps(path)}, {{["Content-Type"] = "application/json", '
+        '["X-Signature"] = signatures[i]}, bodies[i])\nend\n'
+        + (f"delay = function() return math.random() * 2 * {connections / rate * 1000} end\n" if rate else "")
+        + "done = function(s, l, r) io.write(string.format('RESULT {\"rate\": %f, \"p99\": %f, \"errors\": %d}\\n', "
+        "s.requests / s.duration * 1e6, l:percentile(99) / 1000, s.errors.status + s.errors.read + s.errors.timeout)) end\n")
+    output = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url], check=True,
+                            capture_output=True, text=True).stdout
+    result = json.loads(next(line for line in output.splitlines() if line.startswith("RESULT "))[7:])
+    if result["errors"]:
+        sys.exit(f"errors under load: {output}")
+    return result["rate"], result["p99"]
+
+
+def single_commits(folder, seconds=3):
+    """Rows of the same size per second into a file on the same disk, each with a commit and a flush of its own."""
+    path = folder / "single.db"
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("PRAGMA page_size = 8192")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("CREATE TABLE IF NOT EXISTS event (id TEXT PRIMARY KEY, document BLOB) WITHOUT ROWID")
+    count, end, began = 0, time.perf_counter() + seconds, time.time_ns()
+    while time.perf_counter() < end:
+        count += 1
+        database.execute("INSERT INTO event VALUES (?, ?)", (f"{began}-{count:09}", os.urandom(900)))
+    database.close()
+    path.unlink()
+    return count / seconds
+
+
 def idle():
     server = Terapi({"issues": SYNC.format(endpoint="/v1/list", start="", map="")})
     try:
@@ -690,7 +782,7 @@ def show(rows):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["sync", "read", "scripts", "providers", "proxy", "idle", "all"])
+    parser.add_argument("what", choices=["sync", "read", "scripts", "providers", "proxy", "hooks", "idle", "all"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--records", type=int, default=1_000_000)
     options = parser.parse_args()
@@ -704,5 +796,7 @@ if __name__ == "__main__":
         scripts()
     if options.what in ("proxy", "all"):
         proxy(options.rounds)
+    if options.what in ("hooks", "all"):
+        hooks()
     if options.what in ("read", "all"):
         read(options.records)

@@ -19,6 +19,7 @@ public struct APIPorts: Sendable {
     public var deployControl: any DeployControl
     public var functionControl: any FunctionControl
     public var proxyControl: any ProxyControl
+    public var providerWebhooks: any ProviderWebhookControl
     public var dryruns: (any DryrunControl)?
     public var clock: any WallClock
 
@@ -37,6 +38,7 @@ public struct APIPorts: Sendable {
         deployControl: any DeployControl,
         functionControl: any FunctionControl,
         proxyControl: any ProxyControl,
+        providerWebhooks: any ProviderWebhookControl,
         dryruns: (any DryrunControl)? = nil,
         clock: any WallClock
     ) {
@@ -53,6 +55,7 @@ public struct APIPorts: Sendable {
         self.deployControl = deployControl
         self.functionControl = functionControl
         self.proxyControl = proxyControl
+        self.providerWebhooks = providerWebhooks
         self.dryruns = dryruns
         self.clock = clock
     }

@@ -34,6 +34,8 @@ extension API {
         )
         let environment = EnvironmentRoutes(settings: ports.settings)
         let webhooks = WebhookEventRoutes(webhooks: ports.webhooks)
+        let hooks = ProviderWebhookRoutes(webhooks: ports.providerWebhooks, publicURL: configuration.publicURL)
+        let subscriptions = WebhookSubscriptionRoutes(webhooks: ports.providerWebhooks)
         let logs = LogRoutes(logs: ports.logs)
         let oauth = OAuthRoutes(
             settings: ports.settings, connectFlow: ports.connectFlow, publicURL: configuration.publicURL
@@ -71,6 +73,22 @@ extension API {
             Route(.get, "/connect/session", .session, sessions.current),
             Route(.delete, "/connect/session", .session, sessions.deleteCurrent),
             Route(.get, "/connect/attempts/:attemptId", .session, sessions.attempt),
+
+            // Providers. Each says by its own signature who it is.
+            Route(.get, "/webhook/:environment/:uniqueKey", .anyone, query: true, hooks.receive),
+            Route(.post, "/webhook/:environment/:uniqueKey", .anyone, query: true, hooks.receive),
+            Route(.get, "/webhook/:environment/:uniqueKey/:token", .anyone, query: true, hooks.receive),
+            Route(.post, "/webhook/:environment/:uniqueKey/:token", .anyone, query: true, hooks.receive),
+            Route(.get, "/provider-webhooks", .key(.readLogs), query: true, hooks.list),
+            Route(.post, "/provider-webhooks/replay", .key(.executeSyncs), hooks.replay),
+            Route(.get, "/provider-webhooks/:webhookId", .key(.readLogs), hooks.one),
+            Route(.post, "/provider-webhooks/:webhookId/replay", .key(.executeSyncs), hooks.replayOne),
+            Route(.get, "/webhook-subscriptions", .key(.readConnection), subscriptions.list),
+            Route(.post, "/webhook-subscriptions", .key(.updateConnection), subscriptions.create),
+            Route(
+                .post, "/webhook-subscriptions/:subscriptionId/renew", .key(.updateConnection), subscriptions.renew
+            ),
+            Route(.delete, "/webhook-subscriptions/:subscriptionId", .key(.updateConnection), subscriptions.delete),
 
             // The end user's browser.
             Route(.get, "/connect/:token", .anyone, reader: .person, page.show),
@@ -148,7 +166,12 @@ extension API {
         let health = HealthRoutes(readiness: readiness)
         let admin = AdminRoutes(settings: ports.settings, logs: ports.logs, authenticator: authenticator)
         let dryruns = ports.dryruns.map { DryrunRoutes(dryruns: $0, admin: admin) }
-        return [
+        let webhooks = AdminWebhookRoutes(
+            admin: admin,
+            webhooks: ProviderWebhookRoutes(webhooks: ports.providerWebhooks, publicURL: configuration.publicURL),
+            subscriptions: WebhookSubscriptionRoutes(webhooks: ports.providerWebhooks)
+        )
+        return webhooks.routes + [
             Route(.get, "/health", .anyone, health.health),
             Route(.get, "/admin/environments", .anyone, admin.environments),
             Route(.get, "/admin/logs/messages", .anyone, query: true, admin.messages),

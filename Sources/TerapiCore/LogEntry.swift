@@ -17,6 +17,8 @@ public struct LogOperation: Sendable, Equatable {
         case preConnectionDeletion = "events:pre_connection_deletion"
         case validateConnection = "events:validate_connection"
         case incomingWebhook = "webhook:incoming"
+        case forwardedWebhook = "webhook:forward"
+        case webhookSubscription = "webhook:subscription"
         case syncWebhook = "webhook:sync"
         case actionWebhook = "webhook:async_action"
         case connectionWebhook = "webhook:connection_create"

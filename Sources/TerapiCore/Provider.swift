@@ -200,6 +200,8 @@ public struct Provider: Sendable {
     public var authMode: AuthMode
     public var oauth2: OAuth2?
     public var proxy: Proxy
+    /// How its webhooks are received; `nil` when it sends none, or we do not know how.
+    public var webhook: ProviderWebhookRule?
     /// What the end user is asked for besides credentials.
     public var connectionConfig: [FormField]
     /// What the end user is asked for as credentials.
@@ -217,6 +219,7 @@ public struct Provider: Sendable {
         authMode: AuthMode,
         oauth2: OAuth2? = nil,
         proxy: Proxy = Proxy(),
+        webhook: ProviderWebhookRule? = nil,
         connectionConfig: [FormField] = [],
         credentials: [FormField] = [],
         integrationConfig: [FormField] = [],
@@ -229,6 +232,7 @@ public struct Provider: Sendable {
         self.authMode = authMode
         self.oauth2 = oauth2
         self.proxy = proxy
+        self.webhook = webhook
         self.connectionConfig = connectionConfig
         self.credentials = credentials
         self.integrationConfig = integrationConfig

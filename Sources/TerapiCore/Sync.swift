@@ -23,6 +23,8 @@ public struct SyncDefinition: Sendable, Equatable {
     /// The types of provider webhooks that its `onWebhook` takes, as the provider names them; `*` stands for all. Empty
     /// when it has no such function.
     public var webhookSubscriptions: [String]
+    /// How often to read while the provider pushes; `nil` for the usual.
+    public var safetyFrequency: Frequency?
     /// One CommonJS module; see ``ScriptInvocation/code``.
     public var code: String
 
@@ -42,6 +44,7 @@ public struct SyncDefinition: Sendable, Equatable {
         isStrict: Bool = false,
         endpoints: [JSONValue] = [],
         webhookSubscriptions: [String] = [],
+        safetyFrequency: Frequency? = nil,
         code: String
     ) {
         self.integrationKey = integrationKey
@@ -59,12 +62,18 @@ public struct SyncDefinition: Sendable, Equatable {
         self.isStrict = isStrict
         self.endpoints = endpoints
         self.webhookSubscriptions = webhookSubscriptions
+        self.safetyFrequency = safetyFrequency
         self.code = code
     }
 
-    /// Whether its `onWebhook` takes provider webhooks of this type.
+    /// Whether its `onWebhook` takes provider webhooks of this type. `*` in a subscription stands for any text.
     public func subscribes(to type: String) -> Bool {
-        webhookSubscriptions.contains { $0 == type || $0 == "*" }
+        webhookSubscriptions.contains { ProviderWebhookRule.matches($0, type) }
+    }
+
+    /// How often it still reads while the provider pushes; `nil` when it takes no provider webhooks.
+    public var safetyInterval: Duration? {
+        webhookSubscriptions.isEmpty ? nil : max(frequency.interval, (safetyFrequency ?? .safety).interval)
     }
 }
 
@@ -74,6 +83,8 @@ public struct Frequency: Sendable, Equatable {
     public static let longest = Duration.seconds(31 * 86_400)
 
     public static let daily = Frequency(text: "every day", interval: .seconds(86_400))
+    /// Of a sync whose provider pushes.
+    public static let safety = Frequency(text: "every 6 hours", interval: .seconds(6 * 3600))
 
     /// As it was written.
     public let text: String
@@ -153,6 +164,8 @@ public struct Sync: Sendable, Equatable {
     public var checkpoint: JSONValue?
     /// Failed runs in a row.
     public var failures: Int
+    /// When the provider last sent an event that the sync takes; `nil` also after one of them has failed.
+    public var lastEventAt: Timestamp?
 
     public init(
         id: Int64,
@@ -170,7 +183,8 @@ public struct Sync: Sendable, Equatable {
         runningRunID: Int64?,
         lastSyncAt: Timestamp?,
         checkpoint: JSONValue?,
-        failures: Int
+        failures: Int,
+        lastEventAt: Timestamp? = nil
     ) {
         self.id = id
         self.scope = scope
@@ -188,6 +202,7 @@ public struct Sync: Sendable, Equatable {
         self.lastSyncAt = lastSyncAt
         self.checkpoint = checkpoint
         self.failures = failures
+        self.lastEventAt = lastEventAt
     }
 }
 

@@ -54,6 +54,12 @@ public struct TerapiError: Error, Sendable {
         case providerError = "provider_error"
         case providerUnreachable = "provider_unreachable"
 
+        // What providers send
+        case unknownEnvironment = "unknown_environment"
+        case webhookInvalidSignature = "webhook_invalid_signature"
+        case webhookMissingSignature = "webhook_missing_signature"
+        case webhookInvalidPayload = "webhook_invalid_payload"
+
         // Scripts
         case scriptError = "script_error"
         case scriptLimitExceeded = "script_limit_exceeded"

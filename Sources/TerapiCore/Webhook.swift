@@ -3,6 +3,8 @@ public struct WebhookEvent: Sendable, Equatable {
     public enum Kind: String, Sendable {
         case sync, auth
         case asyncAction = "async_action"
+        /// What a provider sent, passed on.
+        case forward
     }
 
     /// `msg_` and random characters: the same over all tries, so that a receiver can recognise a repetition.
@@ -15,6 +17,8 @@ public struct WebhookEvent: Sendable, Equatable {
     public var body: [UInt8]
     /// Where it goes: the connection's override, or else the environment's URLs. Empty when none is set.
     public var urls: [String]
+    /// Sent besides our own: those of the provider whose webhook is passed on. Names in lower case.
+    public var headers: [String: String]
     public var createdAt: Timestamp
 
     public init(
@@ -24,6 +28,7 @@ public struct WebhookEvent: Sendable, Equatable {
         kind: Kind,
         body: [UInt8],
         urls: [String],
+        headers: [String: String] = [:],
         createdAt: Timestamp
     ) {
         self.id = id
@@ -32,6 +37,7 @@ public struct WebhookEvent: Sendable, Equatable {
         self.kind = kind
         self.body = body
         self.urls = urls
+        self.headers = headers
         self.createdAt = createdAt
     }
 

@@ -430,6 +430,11 @@ public struct Connector: ConnectFlow {
             else { return false }
             try await runDeletionScripts(of: connection, integration)
         }
+        if let connection = try await services.connections.connection(
+            connectionID, integrationKey: integrationKey, in: scope)
+        {
+            try await WebhookRegistrar(services: services).unsubscribeAll(of: connection)
+        }
         return try await services.connections.deleteConnection(
             connectionID,
             integrationKey: integrationKey,

@@ -15,6 +15,8 @@ public struct Engine: Sendable {
     public let actionWorker: ActionWorker
     public let proxy: ProxyController
     public let providerWebhooks: ProviderWebhookController
+    public let providerWebhookWorker: ProviderWebhookWorker
+    public let webhookRenewer: WebhookRenewer
     public let dryruns: DryrunController
     public let webhookSender: WebhookSender
     public let credentialRefresher: CredentialRefresher
@@ -32,6 +34,7 @@ public struct Engine: Sendable {
         syncs: any SyncStorage,
         actions: any ActionStorage,
         deliveries: any WebhookStorage,
+        incoming: any ProviderWebhookStorage,
         providers: any ProviderAPI,
         deployments: any DeploymentStorage,
         scripts: any ScriptRuntime,
@@ -68,6 +71,7 @@ public struct Engine: Sendable {
             syncs: syncs,
             actions: actions,
             deliveries: deliveries,
+            incoming: incoming,
             providers: providers,
             scripts: scripts,
             client: client,
@@ -96,6 +100,8 @@ public struct Engine: Sendable {
         actionWorker = ActionWorker(services: services)
         proxy = ProxyController(services: services)
         providerWebhooks = ProviderWebhookController(services: services)
+        providerWebhookWorker = ProviderWebhookWorker(services: services)
+        webhookRenewer = WebhookRenewer(services: services)
         dryruns = DryrunController(services: services)
         webhookSender = WebhookSender(services: services)
         credentialRefresher = CredentialRefresher(services: services)
@@ -108,7 +114,10 @@ public struct Engine: Sendable {
 
     /// The parts that run as long as the server does.
     public var parts: [any Service] {
-        [syncWorker, actionWorker, webhookSender, credentialRefresher, functions.worker]
+        [
+            syncWorker, actionWorker, webhookSender, credentialRefresher, functions.worker, providerWebhookWorker,
+            webhookRenewer,
+        ]
     }
 
     /// Settles what the last process left behind; before the server is ready.

@@ -9,6 +9,7 @@ struct EngineServices: Sendable {
     let syncs: any SyncStorage
     let actions: any ActionStorage
     let deliveries: any WebhookStorage
+    let incoming: any ProviderWebhookStorage
     let providers: any ProviderAPI
     let scripts: any ScriptRuntime
     let client: any OutboundClient
@@ -29,4 +30,6 @@ struct EngineServices: Sendable {
     let syncWakeUp: WakeUp
     let actionWakeUp: WakeUp
     let webhookWakeUp: WakeUp
+    let incomingWakeUp = WakeUp()
+    let renewalWakeUp = WakeUp()
 }

@@ -270,6 +270,15 @@ struct SyncRunner: Sendable {
         return declared + changed.filter { !declared.contains($0) }
     }
 
+    /// When a sync reads again whose provider pushes: slowly for as long as events come, and once more when none has come
+    /// for that long. `nil` when none has come lately.
+    private func pushed(_ sync: Sync, _ run: SyncRun) -> Timestamp? {
+        guard let safety = services.catalog.definition(of: sync)?.safetyInterval, let lastEventAt = sync.lastEventAt,
+            run.startedAt < lastEventAt + safety
+        else { return nil }
+        return min(run.startedAt + safety, lastEventAt + safety)
+    }
+
     /// The next tick of the sync's own raster, so that slow runs do not drift and missed ticks collapse into one; after a
     /// failure earlier, by the retry policy. `nil` when nothing defines the sync any more.
     private func nextRun(
@@ -288,7 +297,7 @@ struct SyncRunner: Sendable {
         // A twentieth earlier or later, so that syncs which began together do not stay together.
         let jitter = Double(interval.microseconds) * Double.random(in: -0.05...0.05)
         let regular = run.startedAt + .microseconds(ticks * interval.microseconds + Int64(jitter))
-        guard status == .failed else { return max(regular, now) }
+        guard status == .failed else { return max(regular, pushed(sync, run) ?? regular, now) }
         var random = SystemRandomNumberGenerator()
         let retry = RetryPolicy.syncRuns.delay(afterAttempt: failures, random: &random).map { now + $0 }
         return min(regular, retry ?? regular)

@@ -141,6 +141,56 @@ struct WebhookComposer: Sendable {
         )
     }
 
+    /// A provider's event, passed on for one connection; `nil` when nobody listens.
+    func forward(
+        _ payload: JSONValue,
+        headers: [String: String],
+        connection: Connection,
+        settings: EnvironmentSettings,
+        now: Timestamp
+    ) -> WebhookEvent? {
+        let urls = urls(connection: connection, settings: settings)
+        guard !urls.isEmpty else { return nil }
+        let body: JSONValue = [
+            "from": .string(connection.provider),
+            "type": "forward",
+            "connectionId": .string(connection.connectionID),
+            "providerConfigKey": .string(connection.integrationKey),
+            "payload": payload,
+        ]
+        return WebhookEvent(
+            scope: connection.scope,
+            connectionID: connection.id,
+            kind: .forward,
+            body: body.encoded(sortedKeys: true),
+            urls: urls,
+            headers: headers,
+            createdAt: now
+        )
+    }
+
+    /// A provider's webhook that is nobody's, passed on exactly as it came.
+    func forward(
+        _ webhook: ProviderWebhook,
+        headers: [String: String],
+        settings: EnvironmentSettings,
+        now: Timestamp
+    ) -> WebhookEvent? {
+        let urls = [settings.primaryWebhookURL, settings.secondaryWebhookURL].compactMap(\.self)
+        guard !urls.isEmpty else { return nil }
+        var headers = headers
+        headers["content-type"] = webhook.request.header("content-type")
+        return WebhookEvent(
+            scope: webhook.scope,
+            connectionID: nil,
+            kind: .forward,
+            body: webhook.request.body,
+            urls: urls,
+            headers: headers,
+            createdAt: now
+        )
+    }
+
     private func urls(connection: Connection, settings: EnvironmentSettings) -> [String] {
         if let override = connection.webhookURLOverride { return [override] }
         return [settings.primaryWebhookURL, settings.secondaryWebhookURL].compactMap(\.self)

@@ -136,11 +136,15 @@ public struct WebhookSender: Service {
                 body: delivery.event.body,
                 keys: keys.map(\.secret)
             )
+            let type = delivery.event.headers["content-type"] ?? "application/json"
+            let passedOn = delivery.event.headers.sorted { $0.key < $1.key }
+                .filter { $0.key != "content-type" && !$0.key.hasPrefix("webhook-") && !$0.key.hasPrefix("x-terapi-") }
             let response = try await services.client.send(
                 OutboundRequest(
                     method: "POST",
                     url: delivery.url,
-                    headers: headers + [("content-type", "application/json"), ("user-agent", "Terapi")],
+                    headers: passedOn.map { ($0.key, $0.value) } + headers
+                        + [("content-type", type), ("user-agent", "Terapi")],
                     body: delivery.event.body,
                     timeout: Self.timeout,
                     purpose: .webhook,
@@ -194,6 +198,7 @@ extension WebhookEvent.Kind {
         case .sync: .syncWebhook
         case .auth: .connectionWebhook
         case .asyncAction: .actionWebhook
+        case .forward: .forwardedWebhook
         }
     }
 }

@@ -14,11 +14,19 @@ struct ProviderEntry {
             authMode: authMode,
             oauth2: authMode == .oauth2 ? oauth2() : nil,
             proxy: proxy(),
+            webhook: webhook,
             connectionConfig: fields("connection_config") + oldFields(),
             credentials: fields("credentials"),
             integrationConfig: fields("integration_config"),
             entry: json
         )
+    }
+
+    /// The entry's own, or the built-in one of the provider or of the one that it is an alias of.
+    private var webhook: ProviderWebhookRule? {
+        let builtIn = BuiltInWebhooks.entries
+        let found = json["webhook"] ?? builtIn[name] ?? text("alias").flatMap { builtIn[$0] }
+        return found.map { WebhookEntry(json: $0).rule }
     }
 
     private func oauth2() -> Provider.OAuth2? {

@@ -163,7 +163,7 @@ enum ProviderSchema {
         "token_response_metadata": .list(.text),
         "token_url": .either(.text, .map(.text)),
         "unverified": .map(.text),
-        "webhook": .map(.any),
+        "webhook": WebhookSchema.webhook,
         "webhook_allowed_query_params": .list(.text),
         "webhook_response_metadata": .list(.text),
         "webhook_routing_script": codeName,

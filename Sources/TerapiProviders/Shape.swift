@@ -1,3 +1,5 @@
+import TerapiCore
+
 /// What a place in a provider file may hold.
 indirect enum Shape: Sendable {
     case text
@@ -15,6 +17,10 @@ indirect enum Shape: Sendable {
     /// Names that are known; any other is a mistake.
     case record([String: Shape])
     case either(Shape, Shape)
+    /// Where a value of a provider webhook stands.
+    case place
+    /// What must hold of one; the parameter is what a text without a prefix points into.
+    case condition(in: String?)
 
     /// In the words of an error message.
     var description: String {
@@ -28,6 +34,8 @@ indirect enum Shape: Sendable {
         case .oneOf(let words): "one of \(words.joined(separator: ", "))"
         case .list(let item): "a list of \(item.description)"
         case .map, .record: "a map"
+        case .place: "a place such as header:x-event or body:id"
+        case .condition: "a condition such as body:type==ping"
         case .either(let first, let second): "\(first.description), or \(second.description)"
         }
     }
@@ -43,6 +51,7 @@ indirect enum Shape: Sendable {
         case .oneOf(let words): return node.scalar.map { words.contains($0) } ?? false
         case .list(let item): return node.items?.allSatisfy { item.fits($0) } ?? false
         case .map(let value): return node.members?.allSatisfy { value.fits($0.value) } ?? false
+        case .place, .condition: return node.scalar != nil && !node.isNothing && mistake(in: node) == nil
         case .record(let fields):
             return node.members?.allSatisfy { fields[$0.name]?.fits($0.value) ?? false } ?? false
         case .either(let first, let second): return first.fits(node) || second.fits(node)
@@ -52,6 +61,9 @@ indirect enum Shape: Sendable {
     /// Everything that is wrong with a node, each with its place.
     func problems(with node: YAMLNode, at path: String, file: String) -> [CatalogProblem] {
         guard !fits(node) else { return [] }
+        if let mistake = mistake(in: node) {
+            return [CatalogProblem(file: file, place: node.place, message: "\"\(path)\": \(mistake).")]
+        }
         switch (self, node.content) {
         case (.list(let item), .list(let items)):
             return items.enumerated().flatMap { item.problems(with: $1, at: "\(path)[\($0)]", file: file) }
@@ -71,6 +83,21 @@ indirect enum Shape: Sendable {
                     message: "\"\(path)\": expected \(description), found \(node.found)."
                 )
             ]
+        }
+    }
+
+    /// What is wrong with an expression over a provider webhook.
+    private func mistake(in node: YAMLNode) -> WebhookExpression.Mistake? {
+        guard let text = node.scalar, !node.isNothing else { return nil }
+        do throws(WebhookExpression.Mistake) {
+            switch self {
+            case .place: _ = try WebhookExpression(text)
+            case .condition(let source): _ = try WebhookCondition(text, in: source)
+            default: break
+            }
+            return nil
+        } catch {
+            return error
         }
     }
 

@@ -41,7 +41,9 @@ enum Prelude {
             name: "log", level: .run, source: PackageResources.log_js, host: ["log"], context: ["log", "setLogger"]),
         Part(
             name: "properties", level: .run, source: PackageResources.properties_js,
-            context: ["connectionId", "providerConfigKey", "provider", "variant", "lastSyncDate", "ActionError"]),
+            context: [
+                "connectionId", "providerConfigKey", "provider", "variant", "webhook", "lastSyncDate", "ActionError",
+            ]),
         Part(
             name: "http", level: .run, source: PackageResources.http_js,
             host: ["bodyOf", "headersOf", "pairs", "send"],

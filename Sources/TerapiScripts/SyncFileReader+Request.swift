@@ -33,7 +33,7 @@ extension SyncFileReader {
         "offset_calculation_method": "offset_calculation_method",
     ]
 
-    mutating func readRequest(_ node: Node) {
+    mutating func readRequest(_ node: Node, needsEndpoint: Bool = true) {
         var request: JSONObject = ["method": "GET", "retries": 3]
         let members = yaml.members(node, of: "request", allowed: Self.requestKeys)
         for (key, value) in members {
@@ -50,7 +50,7 @@ extension SyncFileReader {
             default: break
             }
         }
-        if !members.contains(where: { $0.key.string == "endpoint" }) {
+        if needsEndpoint, !members.contains(where: { $0.key.string == "endpoint" }) {
             yaml.add("expected the key \"endpoint\" in request, which is missing", at: node)
         }
         // One place is enough, and both are natural.
@@ -220,6 +220,7 @@ extension SyncFileReader {
             guard !checkpointNames.contains(path[1]) else { return }
             let known = checkpointNames.isEmpty ? "the file has no checkpoint" : checkpointNames.joined(separator: ", ")
             yaml.add("expected a value that checkpoint names (\(known)) in \(name), found \(written)", at: node)
+        case "event" where readsEvent && path.count > 1, "webhook" where readsEvent && path.count > 1: break
         case "metadata" where path.count > 1, "connection" where path.count > 1,
             "connectionConfig" where path.count > 1:
             break

@@ -5,7 +5,7 @@ import Yams
 struct SyncFileReader {
     private static let keys = [
         "description", "model", "frequency", "auto_start", "version", "scopes", "request", "backfill", "checkpoint",
-        "where", "map", "id", "deleted", "track_deletes", "allow_mass_deletion", "schema", "strict",
+        "where", "map", "id", "deleted", "track_deletes", "allow_mass_deletion", "schema", "strict", "webhook",
     ]
 
     var yaml: YAMLReader
@@ -17,6 +17,11 @@ struct SyncFileReader {
     private var schema: JSONValue?
     var checkpointNames: [String] = []
     private var expressions: [SyncExpression] = []
+    /// Of the webhooks that the sync takes.
+    var events: [String] = []
+    var safetyFrequency: Frequency?
+    /// Whether a template may name a value of an event.
+    var readsEvent = false
 
     init(file: String) {
         yaml = YAMLReader(file: file)
@@ -72,6 +77,8 @@ struct SyncFileReader {
                 scopes: definition.scopes,
                 schemas: schemas(models),
                 isStrict: flags["strict"] ?? false,
+                webhookSubscriptions: events,
+                safetyFrequency: safetyFrequency,
                 code: script.code
             ),
             method: request["method"]?.string ?? "GET",
@@ -112,6 +119,7 @@ struct SyncFileReader {
         case "backfill": readBackfill(value)
         case "where", "deleted", "id": spec[key] = expression(value, of: key).map(JSONValue.string)
         case "map": readMap(value)
+        case "webhook": readWebhook(value)
         default: break
         }
     }

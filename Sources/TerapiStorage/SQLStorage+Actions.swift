@@ -309,7 +309,7 @@ extension SQLStorage {
 }
 
 extension SecretBox.Place {
-    fileprivate static func input(of id: String, _ scope: EnvironmentScope) -> SecretBox.Place {
+    static func input(of id: String, _ scope: EnvironmentScope) -> SecretBox.Place {
         SecretBox.Place(table: "action_run", column: "input", environmentID: scope.environmentID, row: id)
     }
 

@@ -318,6 +318,19 @@ extension SQLStorage: SyncStorage {
         }
     }
 
+    public func distrustEvents(syncID: Int64, now: Timestamp) async throws {
+        try await database.write { transaction in
+            try transaction.run(
+                """
+                update sync set last_event_at = null,
+                    next_run_at = case when state = 'started' and next_run_at > $2 then $2 else next_run_at end
+                where id = $1 and last_event_at is not null
+                """,
+                [.integer(syncID), SQLValue(now)]
+            )
+        }
+    }
+
     public func endWebhookRun(_ run: RunFence, events: [WebhookEvent]) async throws {
         try await database.write { transaction in
             let ended = try transaction.run(
@@ -417,7 +430,7 @@ extension SQLStorage {
     private static let selectSync: SQL = """
         select s.id, s.environment_id, s.connection_id, i.key, s.name, s.variant, s.state, s.frequency_override,
             s.next_run_at, s.run_requested_at is not null, s.confirms_mass_deletion, s.run_generation,
-            s.running_run_id, s.last_sync_at, s.checkpoint, s.failures
+            s.running_run_id, s.last_sync_at, s.checkpoint, s.failures, s.last_event_at
         from sync s join connection c on c.id = s.connection_id join integration i on i.id = c.integration_id
         """
 
@@ -438,7 +451,8 @@ extension SQLStorage {
             runningRunID: row.integerIfPresent(12),
             lastSyncAt: row.timestampIfPresent(13),
             checkpoint: try row.jsonIfPresent(14),
-            failures: Int(row.integer(15))
+            failures: Int(row.integer(15)),
+            lastEventAt: row.timestampIfPresent(16)
         )
     }
 

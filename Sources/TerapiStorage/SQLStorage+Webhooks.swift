@@ -139,12 +139,13 @@ extension SQLStorage {
     static func insert(_ event: WebhookEvent, in transaction: any Transaction) throws {
         try transaction.run(
             """
-            insert into webhook_event (id, environment_id, connection_id, kind, body, created_at)
-            values ($1, $2, $3, $4, $5, $6)
+            insert into webhook_event (id, environment_id, connection_id, kind, body, created_at, headers)
+            values ($1, $2, $3, $4, $5, $6, $7)
             """,
             [
                 .text(event.id), SQLValue(event.scope), SQLValue(event.connectionID), SQLValue(event.kind),
                 .blob(event.body), SQLValue(event.createdAt),
+                event.headers.isEmpty ? .null : SQLValue(event.headers),
             ]
         )
         for url in event.urls {
@@ -158,7 +159,7 @@ extension SQLStorage {
     }
 
     private static let selectEvent: SQL =
-        "select id, environment_id, connection_id, kind, body, created_at from webhook_event"
+        "select id, environment_id, connection_id, kind, body, created_at, headers from webhook_event"
 
     /// Reads an event whose columns begin the row. Its URLs are those of its deliveries.
     private static func event(_ row: any Row) throws -> WebhookEvent {
@@ -169,26 +170,27 @@ extension SQLStorage {
             kind: try row.value(3),
             body: row.bytes(4),
             urls: [],
+            headers: try row.jsonIfPresent(6)?.strings ?? [:],
             createdAt: row.timestamp(5)
         )
     }
 
     private static let selectDelivery: SQL = """
-        select e.id, e.environment_id, e.connection_id, e.kind, e.body, e.created_at, d.id, d.url, d.state, d.attempts,
-            d.next_attempt_at
+        select e.id, e.environment_id, e.connection_id, e.kind, e.body, e.created_at, e.headers, d.id, d.url, d.state,
+            d.attempts, d.next_attempt_at
         from webhook_delivery d join webhook_event e on e.id = d.event_id
         """
 
     private static func delivery(_ row: any Row) throws -> WebhookDelivery {
         var event = try event(row)
-        event.urls = [row.text(7)]
+        event.urls = [row.text(8)]
         return WebhookDelivery(
-            id: row.integer(6),
+            id: row.integer(7),
             event: event,
-            url: row.text(7),
-            state: try row.value(8),
-            attempts: Int(row.integer(9)),
-            nextAttemptAt: row.timestampIfPresent(10)
+            url: row.text(8),
+            state: try row.value(9),
+            attempts: Int(row.integer(10)),
+            nextAttemptAt: row.timestampIfPresent(11)
         )
     }
 

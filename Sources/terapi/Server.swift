@@ -94,6 +94,7 @@ struct Server: Sendable {
             syncs: storage,
             actions: storage,
             deliveries: storage,
+            incoming: storage,
             providers: providers,
             deployments: storage,
             scripts: scripts,
@@ -136,6 +137,7 @@ struct Server: Sendable {
                 deployControl: engine.deployments,
                 functionControl: engine.functions,
                 proxyControl: engine.proxy,
+                providerWebhooks: engine.providerWebhooks,
                 dryruns: engine.dryruns,
                 clock: clock
             ),

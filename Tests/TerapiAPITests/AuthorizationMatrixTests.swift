@@ -197,6 +197,35 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
             .init(
                 method: .get, path: "/webhook-events/:eventId", uri: "/webhook-events/msg_1",
                 absentURI: "/webhook-events/msg_2"),
+            .init(
+                method: .get, path: "/webhook/:environment/:uniqueKey", uri: "/webhook/uuid-dev/zendesk?challenge=1"),
+            .init(
+                method: .post, path: "/webhook/:environment/:uniqueKey", uri: "/webhook/uuid-dev/zendesk", body: "{}"),
+            .init(
+                method: .get, path: "/webhook/:environment/:uniqueKey/:token", uri: "/webhook/uuid-dev/zendesk/t"),
+            .init(
+                method: .post, path: "/webhook/:environment/:uniqueKey/:token", uri: "/webhook/uuid-dev/zendesk/t",
+                body: "{}"),
+            .init(method: .get, path: "/provider-webhooks", uri: "/provider-webhooks"),
+            .init(
+                method: .post, path: "/provider-webhooks/replay", uri: "/provider-webhooks/replay",
+                body: #"{"state":"unmatched"}"#),
+            .init(
+                method: .get, path: "/provider-webhooks/:webhookId", uri: "/provider-webhooks/pwh_1",
+                absentURI: "/provider-webhooks/pwh_2"),
+            .init(
+                method: .post, path: "/provider-webhooks/:webhookId/replay", uri: "/provider-webhooks/pwh_1/replay",
+                absentURI: "/provider-webhooks/pwh_2/replay"),
+            .init(method: .get, path: "/webhook-subscriptions", uri: "/webhook-subscriptions"),
+            .init(
+                method: .post, path: "/webhook-subscriptions", uri: "/webhook-subscriptions",
+                body: #"{"provider_config_key":"zendesk","manual":true}"#, status: 201),
+            .init(
+                method: .post, path: "/webhook-subscriptions/:subscriptionId/renew",
+                uri: "/webhook-subscriptions/3/renew", absentURI: "/webhook-subscriptions/4/renew"),
+            .init(
+                method: .delete, path: "/webhook-subscriptions/:subscriptionId", uri: "/webhook-subscriptions/3",
+                absentURI: "/webhook-subscriptions/4"),
             .init(method: .get, path: "/logs/operations", uri: "/logs/operations"),
             .init(
                 method: .get, path: "/logs/operations/:operationId/messages", uri: "/logs/operations/op1/messages",
@@ -338,7 +367,10 @@ struct AuthorizationMatrixTests {
     @Test func `sees the canary where it may, so that the tests above could fail`() async throws {
         let world = World()
 
-        for uri in ["/connections", "/logs/operations", "/webhook-events", "/integrations", "/environment-variables"] {
+        for uri in [
+            "/connections", "/logs/operations", "/webhook-events", "/integrations", "/environment-variables",
+            "/provider-webhooks", "/webhook-subscriptions",
+        ] {
             #expect(try await world.send(.get, uri, bearer: world.devKey).body.contains("dev-canary"))
         }
     }

@@ -20,6 +20,7 @@ struct FixedClock: WallClock {
 struct World: Sendable {
     let storage = FakeStorage()
     let engine = FakeEngine()
+    let hooks = FakeProviderWebhooks()
     let api: API
     let devKey = Token.random(.apiKey)
     let prodKey = Token.random(.apiKey)
@@ -44,7 +45,8 @@ struct World: Sendable {
             ports: APIPorts(
                 settings: storage, connections: storage, records: storage, webhooks: storage, logs: storage,
                 providers: engine, connectFlow: engine, credentials: engine, syncControl: engine, actionControl: engine,
-                deployControl: engine, functionControl: engine, proxyControl: engine, clock: clock
+                deployControl: engine, functionControl: engine, proxyControl: engine, providerWebhooks: hooks,
+                clock: clock
             ),
             configuration: configuration,
             logger: logger

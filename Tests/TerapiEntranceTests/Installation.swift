@@ -105,6 +105,7 @@ struct Installation: Sendable {
             syncs: storage,
             actions: storage,
             deliveries: storage,
+            incoming: storage,
             providers: providers,
             deployments: storage,
             scripts: scripts,
@@ -135,6 +136,7 @@ struct Installation: Sendable {
                 deployControl: engine.deployments,
                 functionControl: engine.functions,
                 proxyControl: engine.proxy,
+                providerWebhooks: engine.providerWebhooks,
                 clock: clock
             ),
             logger: logger

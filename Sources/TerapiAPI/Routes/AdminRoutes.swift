@@ -88,6 +88,10 @@ struct AdminRoutes: Sendable {
         var query = try call.query()
         let name = query.requiredText("environment", .lettersDigits(and: "_-"))
         try query.finish()
+        return try await scope(named: name)
+    }
+
+    func scope(named name: String) async throws -> EnvironmentScope {
         guard let environment = try await settings.environments().first(where: { $0.name == name }) else {
             throw TerapiError(.notFound, "There is no environment of this name.")
         }

@@ -231,11 +231,12 @@ private final class RequestIDs: Sendable {
     }
 }
 
-/// A path as it may stand in the log: session tokens are part of one.
+/// A path as it may stand in the log: session tokens, and the tokens of webhook addresses, are part of one.
 enum PathForLog {
     static func text(_ path: String) -> String {
-        path.split(separator: "/", omittingEmptySubsequences: false)
-            .map { $0.hasPrefix("terapi_") ? "***" : String($0) }
+        let isWebhook = path.hasPrefix("/webhook/")
+        return path.split(separator: "/", omittingEmptySubsequences: false).enumerated()
+            .map { $0.element.hasPrefix("terapi_") || isWebhook && $0.offset > 3 ? "***" : String($0.element) }
             .joined(separator: "/")
     }
 }

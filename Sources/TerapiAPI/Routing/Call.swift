@@ -98,7 +98,8 @@ struct Call: Sendable {
         return essence == "application/json" || (essence.hasPrefix("application/") && essence.hasSuffix("+json"))
     }
 
-    private func bytes() async throws -> [UInt8] {
+    /// The body as it came.
+    func bytes() async throws -> [UInt8] {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maxBodyBytes {
             throw tooLarge
         }

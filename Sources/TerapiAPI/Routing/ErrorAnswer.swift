@@ -22,13 +22,14 @@ extension TerapiError {
             .invalidCredentials, .refreshTokenExternalError, .missingAPIURL, .outboundRefused,
             .baseURLOverrideNotAllowed, .proxyRedirectToDeniedHost, .invalidSyncRecord,
             .invalidActionInput, .invalidActionOutput, .scriptOutputTooLarge, .invalidDefinition,
-            .functionManagedByDeploy:
+            .functionManagedByDeploy, .webhookInvalidPayload:
             .badRequest
         case .missingAuthHeader, .malformedAuthHeader, .invalidSecretKeyFormat, .unknownAccount,
-            .invalidConnectSessionTokenFormat, .unknownConnectSessionToken:
+            .invalidConnectSessionTokenFormat, .unknownConnectSessionToken, .webhookInvalidSignature,
+            .webhookMissingSignature:
             .unauthorized
         case .forbidden: .forbidden
-        case .notFound, .unknownDelivery: .notFound
+        case .notFound, .unknownDelivery, .unknownEnvironment: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .conflict, .staleRun, .cursorAheadOfHistory, .idempotencyKeyInUse, .ambiguousFunction: .conflict
         case .idempotencyKeyReused: .unprocessableContent

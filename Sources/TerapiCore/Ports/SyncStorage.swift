@@ -55,6 +55,9 @@ public protocol SyncStorage: Sendable {
     /// - Returns: `nil` when there is no such sync.
     func beginWebhookRun(syncID: Int64, operationID: String, now: Timestamp) async throws -> SyncRun?
 
+    /// Lets a sync read again at once and at its own frequency, because an event of the provider was not taken.
+    func distrustEvents(syncID: Int64, now: Timestamp) async throws
+
     /// Ends such a run together with the webhook events that tell of it, and forgets it.
     func endWebhookRun(_ run: RunFence, events: [WebhookEvent]) async throws
 

@@ -235,6 +235,11 @@
         yield host.itemsOf(response, { strict: true, response_path: spec.request.response_path }, `${config.method} ${config.endpoint}`);
     };
 
+    const listOf = (value) => (Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]);
+
+    /// A request with another put over it, parameter by parameter.
+    const over = (request, part) => ({ ...request, ...part, params: { ...request.params, ...part.params } });
+
     /// A record's id is text. The items are ours, just parsed: changing one costs less than copying it.
     const nameByText = (item) => {
         if (typeof item?.id === 'number') item.id = String(item.id);
@@ -319,6 +324,52 @@
             if (advance) await terapi.saveCheckpoint(reached ?? advance([], responses));
             else await terapi.clearCheckpoint();
         };
-        return { type: 'sync', description: spec.description, models: [model], frequency: spec.frequency, exec };
+        const take = async (terapi, items) => {
+            await forget(terapi, isDeleted ? items.filter(isDeleted).map(id) : []);
+            let rest = isDeleted ? items.filter((item) => !isDeleted(item)) : items;
+            if (isWanted) rest = rest.filter(isWanted);
+            if (!map) rest.forEach(nameByText);
+            if (rest.length > 0) await save(spec, map ? rest.map(map) : rest);
+        };
+        const forget = async (terapi, ids) => {
+            if (ids.length > 0) await terapi.batchDelete(ids.map((gone) => ({ id: String(gone) })), model);
+        };
+
+        /// What a provider's webhook brings: the record itself, or where to fetch what has changed.
+        const onWebhook = async (terapi, event) => {
+            const { apply, fetch, window, deleted, id: idSource } = spec.webhook;
+            const webhook = terapi.webhook ?? {};
+            const valueOf = (name, source) => {
+                const run = compile(file, `webhook.${name}`, ['event', 'webhook'], source);
+                try {
+                    return run(event, webhook);
+                } catch (error) {
+                    throw failure(file, `webhook.${name}`, error);
+                }
+            };
+            const isGone = deleted !== undefined && valueOf('deleted', deleted);
+            if (apply !== undefined) {
+                const items = listOf(valueOf('apply', apply));
+                return isGone ? forget(terapi, items.map(id)) : take(terapi, items);
+            }
+            if (isGone) return forget(terapi, listOf(valueOf('id', idSource)));
+            const own = { ...spec, request: fetch ?? over(spec.request, window) };
+            const config = requestOf(own, { ...await scopeOf(terapi, own, {}), event, webhook });
+            if (!fetch) {
+                for await (const page of pagesOf(terapi, own, config, {})) await take(terapi, page);
+                return undefined;
+            }
+            try {
+                const { data } = await terapi.proxy(config);
+                await take(terapi, listOf(fetch.response_path ? valueAt(data, fetch.response_path) : data));
+            } catch (error) {
+                // Gone before it could be fetched.
+                if (idSource === undefined || ![404, 410].includes(error?.response?.status)) throw error;
+                await forget(terapi, listOf(valueOf('id', idSource)));
+            }
+            return undefined;
+        };
+        const sync = { type: 'sync', description: spec.description, models: [model], frequency: spec.frequency, exec };
+        return spec.webhook ? { ...sync, onWebhook } : sync;
     };
 })

@@ -7,6 +7,7 @@
         providerConfigKey: properties.providerConfigKey,
         provider: properties.provider,
         variant: properties.variant ?? 'base',
+        webhook: properties.webhook,
         lastSyncDate: properties.lastSyncDate ? new Date(properties.lastSyncDate) : null,
         ActionError: host.ActionError,
     });

@@ -193,6 +193,10 @@ declare module 'terapi' {
     export interface SyncContext<Models = any, Metadata = any, Point = any> extends Context<Metadata> {
         /** The start of the last run that succeeded. Prefer checkpoints. */
         readonly lastSyncDate: Date | null;
+        /** In `onWebhook`: what the provider said about the event besides the payload. */
+        readonly webhook?: {
+            type: string; id?: string; fetch_url?: string; fetch_id?: string; from?: unknown; to?: unknown;
+        };
 
         /** Inserts and changes. */
         batchSave<K extends keyof ModelsOf<Models>>(records: RecordOf<Models, K>[], model: K): Promise<boolean>;

@@ -11,6 +11,7 @@ extension Migrator {
         Migration(name: "0006 actions", statements: actions),
         Migration(name: "0007 deployments", statements: deployments),
         Migration(name: "0008 variables", statements: variables),
+        Migration(name: "0011 provider webhooks", statements: providerWebhooks),
     ])
 
     private static let settings: [SQL] = [

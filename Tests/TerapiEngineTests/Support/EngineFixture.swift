@@ -146,6 +146,7 @@ struct EngineFixture {
             syncs: storage,
             actions: storage,
             deliveries: storage,
+            incoming: storage,
             providers: providers,
             deployments: storage,
             scripts: scripts,

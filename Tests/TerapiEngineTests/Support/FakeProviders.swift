@@ -14,6 +14,7 @@ final class FakeProviders: ProviderAPI {
         var verificationFailure: TerapiError?
         var duringVerification: (@Sendable () async throws -> Void)?
         var exchanges: [CodeExchange] = []
+        var webhooks: [String: ProviderWebhookRule] = [:]
     }
 
     private let state = Mutex(State())
@@ -60,7 +61,13 @@ final class FakeProviders: ProviderAPI {
     var exchanges: [CodeExchange] { state.withLock { $0.exchanges } }
 
     func provider(_ name: String) -> Provider? {
-        providers.first { $0.name == name }
+        var provider = providers.first { $0.name == name }
+        provider?.webhook = state.withLock { $0.webhooks[name] }
+        return provider
+    }
+
+    func setWebhook(_ rule: ProviderWebhookRule, of name: String = "desk") {
+        state.withLock { $0.webhooks[name] = rule }
     }
 
     func authorizationURL(_ request: AuthorizationRequest) throws -> String {

@@ -88,12 +88,13 @@ struct ProviderWebhookRunner: Sendable {
         log: OperationLog
     ) async throws {
         defer { services.locks.releaseAll(of: log.id) }
-        let payload = try run.input.map { try JSONReader.read($0) }
+        let input = try run.input.map { try JSONReader.read($0) }
         var hosts = 0
         while true {
             hosts += 1
             do {
-                return try await runScript(context, payload: payload, effects: effects, log: log)
+                return try await runScript(
+                    context, payload: input?["payload"], facts: input?["webhook"] ?? .null, effects: effects, log: log)
             } catch let error as TerapiError where error.code == .scriptHostLost {
                 guard !effects.hasSent else {
                     throw TerapiError(
@@ -112,6 +113,7 @@ struct ProviderWebhookRunner: Sendable {
     private func runScript(
         _ context: SyncRunContext,
         payload: JSONValue?,
+        facts: JSONValue,
         effects: RunEffects,
         log: OperationLog
     ) async throws {
@@ -141,7 +143,7 @@ struct ProviderWebhookRunner: Sendable {
         )
         let invocation = context.invocation(
             providers: services.providers,
-            properties: ["entry": "onWebhook"],
+            properties: ["entry": "onWebhook", "webhook": facts],
             input: payload,
             timeout: Self.timeout
         )
@@ -166,6 +168,11 @@ struct ProviderWebhookRunner: Sendable {
             now: services.clock.now
         )
         try await services.syncs.endWebhookRun(context.run.fence, events: events)
+        if status == .failed {
+            // What it would have saved is read instead.
+            try await services.syncs.distrustEvents(syncID: context.sync.id, now: services.clock.now)
+            services.syncWakeUp.ring()
+        }
         services.webhookWakeUp.ring()
         return stored
     }
