@@ -100,6 +100,17 @@ struct DemoPlace: Sendable {
               updated_since: max(item.updated_at)
               order: ascending
             deleted: item.deleted
+            map:
+              id: String(item.id)
+              title: item.subject
+              description: item.description
+              status: 'lookup(item.status, { new: "open", open: "open", pending: "on_hold", solved: "closed" })'
+              status_raw: item.status
+              priority: item.priority
+              reporter: person(item.requester.id, item.requester.name, item.requester.email)
+              labels: item.tags
+              url: item.url
+              source_updated_at: item.updated_at
 
             """,
             to: "integrations/sandbox/syncs/tickets.yaml"
