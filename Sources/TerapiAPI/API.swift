@@ -18,6 +18,7 @@ public struct APIPorts: Sendable {
     public var actionControl: any ActionControl
     public var deployControl: any DeployControl
     public var functionControl: any FunctionControl
+    public var deliveryControl: any DeliveryControl
     public var dryruns: (any DryrunControl)?
     public var clock: any WallClock
 
@@ -35,6 +36,7 @@ public struct APIPorts: Sendable {
         actionControl: any ActionControl,
         deployControl: any DeployControl,
         functionControl: any FunctionControl,
+        deliveryControl: any DeliveryControl,
         dryruns: (any DryrunControl)? = nil,
         clock: any WallClock
     ) {
@@ -50,6 +52,7 @@ public struct APIPorts: Sendable {
         self.actionControl = actionControl
         self.deployControl = deployControl
         self.functionControl = functionControl
+        self.deliveryControl = deliveryControl
         self.dryruns = dryruns
         self.clock = clock
     }

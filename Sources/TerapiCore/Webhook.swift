@@ -3,6 +3,7 @@ public struct WebhookEvent: Sendable, Equatable {
     public enum Kind: String, Sendable {
         case sync, auth
         case asyncAction = "async_action"
+        case backfillFinished = "backfill.finished"
     }
 
     /// `msg_` and random characters: the same over all tries, so that a receiver can recognise a repetition.
@@ -53,6 +54,8 @@ public struct WebhookDelivery: Sendable, Equatable {
     /// Tries made so far.
     public var attempts: Int
     public var nextAttemptAt: Timestamp?
+    /// Until when its endpoint is left alone, because it has failed too often; see ``EndpointBreaker``.
+    public var heldUntil: Timestamp?
 
     public init(
         id: Int64,
@@ -60,7 +63,8 @@ public struct WebhookDelivery: Sendable, Equatable {
         url: String,
         state: State,
         attempts: Int,
-        nextAttemptAt: Timestamp?
+        nextAttemptAt: Timestamp?,
+        heldUntil: Timestamp? = nil
     ) {
         self.id = id
         self.event = event
@@ -68,6 +72,7 @@ public struct WebhookDelivery: Sendable, Equatable {
         self.state = state
         self.attempts = attempts
         self.nextAttemptAt = nextAttemptAt
+        self.heldUntil = heldUntil
     }
 }
 

@@ -16,6 +16,7 @@ public struct Engine: Sendable {
     public let providerWebhooks: ProviderWebhookController
     public let dryruns: DryrunController
     public let webhookSender: WebhookSender
+    public let deliveries: DeliveryController
     public let credentialRefresher: CredentialRefresher
     public let deployments: DeployController
     public let functions: FunctionController
@@ -94,6 +95,7 @@ public struct Engine: Sendable {
         providerWebhooks = ProviderWebhookController(services: services)
         dryruns = DryrunController(services: services)
         webhookSender = WebhookSender(services: services)
+        self.deliveries = DeliveryController(services: services)
         credentialRefresher = CredentialRefresher(services: services)
         let deployer = DeployController(services: services, storage: deployments, workshop: workshop)
         self.deployments = deployer

@@ -76,7 +76,7 @@ public struct HostWorkshop: ScriptWorkshop {
     public func load(_ scripts: [DeployedScript], modules: [String: String]) throws -> ScriptDefinitions {
         for text in modules.values { host.modules.add(Array(text.utf8)) }
         var definitions = ScriptDefinitions()
-        var reader = DescriptionReader(folder: Self.shownFolder, readsFiles: false)
+        var reader = DescriptionReader(folder: Self.shownFolder, readsFiles: false, dropsWrongEndpoints: true)
         for script in scripts {
             let sent = SentScript(script)
             let file = ScriptFile(sent)
@@ -170,19 +170,19 @@ public struct HostWorkshop: ScriptWorkshop {
     private static func declared(inYAML script: SentScript, _ file: ScriptFile) -> (JSONObject?, [DefinitionMistake]) {
         let (definition, mistakes) = definition(inYAML: script, file)
         guard let definition, mistakes.isEmpty else { return (nil, mistakes) }
-        return (
-            [
-                "type": "sync",
-                "description": .string(definition.description),
-                "frequency": .string(definition.frequency.text),
-                "version": .string(definition.version),
-                "autoStart": .bool(definition.startsAutomatically),
-                "trackDeletes": .bool(definition.tracksDeletes),
-                "allowMassDeletion": .bool(definition.allowsMassDeletion),
-                "scopes": JSONValue(definition.scopes),
-                "models": .object(JSONObject(definition.models.map { ($0, .null) })),
-            ], []
-        )
+        var declared: JSONObject = [
+            "type": "sync",
+            "description": .string(definition.description),
+            "frequency": .string(definition.frequency.text),
+            "version": .string(definition.version),
+            "autoStart": .bool(definition.startsAutomatically),
+            "trackDeletes": .bool(definition.tracksDeletes),
+            "allowMassDeletion": .bool(definition.allowsMassDeletion),
+            "scopes": JSONValue(definition.scopes),
+            "models": .object(JSONObject(definition.models.map { ($0, .null) })),
+        ]
+        if !definition.endpoints.isEmpty { declared["endpoints"] = .array(definition.endpoints.map(\.json)) }
+        return (declared, [])
     }
 
     private static func mistakes(_ answer: ScriptDescriber.Answer, _ file: ScriptFile) -> [DefinitionMistake] {

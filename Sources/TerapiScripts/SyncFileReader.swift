@@ -4,8 +4,8 @@ import Yams
 /// Reads the keys of a sync file, each in its own method, and writes the script.
 struct SyncFileReader {
     private static let keys = [
-        "description", "model", "frequency", "auto_start", "version", "scopes", "request", "backfill", "checkpoint",
-        "where", "map", "id", "deleted", "track_deletes", "allow_mass_deletion",
+        "description", "model", "frequency", "auto_start", "version", "scopes", "endpoint", "request", "backfill",
+        "checkpoint", "where", "map", "id", "deleted", "track_deletes", "allow_mass_deletion",
     ]
 
     var yaml: YAMLReader
@@ -14,6 +14,9 @@ struct SyncFileReader {
         (description: String, model: String, frequency: Frequency?, version: String, scopes: [String])
     private var flags: [String: Bool] = [:]
     var checkpointNames: [String] = []
+    /// Whether a template of the request names the end of a window.
+    var usesWindow = false
+    private var endpoints: [ScriptEndpoint] = []
     private var expressions: [SyncExpression] = []
 
     init(file: String) {
@@ -41,6 +44,12 @@ struct SyncFileReader {
         for (key, _) in members where key.string == "backfill" && spec["checkpoint"] == nil {
             yaml.add("expected backfill only beside checkpoint: without one every run reads everything", at: key)
         }
+        for (key, _) in members where key.string == "backfill" && spec["backfill"]?["window"] != nil && !usesWindow {
+            yaml.add("expected ${backfill.until} in the request: without it a window has no end", at: key)
+        }
+        for (key, _) in members where key.string == "request" && usesWindow && spec["backfill"]?["window"] == nil {
+            yaml.add("expected backfill with a window beside a request that names ${backfill.until}", at: key)
+        }
         for (key, value) in members where key.string == "map" && value.mapping?["id"] == nil {
             if !members.contains(where: { $0.key.string == "id" }) {
                 yaml.add("expected map to have an \"id\", which every record needs", at: key)
@@ -62,6 +71,7 @@ struct SyncFileReader {
                 allowsMassDeletion: flags["allow_mass_deletion"] ?? false,
                 version: definition.version,
                 scopes: definition.scopes,
+                endpoints: endpoints,
                 code: script.code
             ),
             method: request["method"]?.string ?? "GET",
@@ -83,6 +93,7 @@ struct SyncFileReader {
         case "version": definition.version = yaml.text(value, of: key) ?? ""
         case "scopes": definition.scopes = yaml.texts(value, of: key) ?? []
         case "frequency": readFrequency(value)
+        case "endpoint": readEndpoint(value)
         case "auto_start", "allow_mass_deletion": flags[key] = yaml.bool(value, of: key)
         case "track_deletes":
             flags[key] = yaml.bool(value, of: key)
@@ -102,6 +113,15 @@ struct SyncFileReader {
             spec["frequency"] = .string(text)
         } catch {
             yaml.add("expected a frequency, found: \((error as? TerapiError)?.message ?? text)", at: node)
+        }
+    }
+
+    private mutating func readEndpoint(_ node: Node) {
+        guard let text = yaml.text(node, of: "endpoint") else { return }
+        do {
+            endpoints = [try ScriptEndpoint(.string(text), defaultMethod: .get).forSync(saving: [])]
+        } catch {
+            yaml.add((error as? TerapiError)?.message ?? "expected an endpoint such as GET /contacts", at: node)
         }
     }
 

@@ -129,6 +129,7 @@ struct Server: Sendable {
                 actionControl: engine.actions,
                 deployControl: engine.deployments,
                 functionControl: engine.functions,
+                deliveryControl: engine.deliveries,
                 dryruns: engine.dryruns,
                 clock: clock
             ),

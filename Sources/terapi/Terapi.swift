@@ -9,7 +9,7 @@ struct Terapi: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Serve.self, Init.self, New.self, Dev.self, Dryrun.self, Test.self, Compile.self, Docs.self, Deploy.self,
-            Rollback.self, Deployments.self, Demo.self, Sandbox.self, Logs.self, Keys.self,
+            Rollback.self, Deployments.self, Webhooks.self, Demo.self, Sandbox.self, Logs.self, Keys.self,
             Variables.self, Config.self,
         ]
     )

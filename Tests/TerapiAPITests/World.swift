@@ -44,7 +44,7 @@ struct World: Sendable {
             ports: APIPorts(
                 settings: storage, connections: storage, records: storage, webhooks: storage, logs: storage,
                 providers: engine, connectFlow: engine, credentials: engine, syncControl: engine, actionControl: engine,
-                deployControl: engine, functionControl: engine, clock: clock
+                deployControl: engine, functionControl: engine, deliveryControl: engine, clock: clock
             ),
             configuration: configuration,
             logger: logger

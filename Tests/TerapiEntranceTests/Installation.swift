@@ -134,6 +134,7 @@ struct Installation: Sendable {
                 actionControl: engine.actions,
                 deployControl: engine.deployments,
                 functionControl: engine.functions,
+                deliveryControl: engine.deliveries,
                 clock: clock
             ),
             logger: logger

@@ -18,7 +18,8 @@ extension TerapiError {
         switch code {
         case .invalidBody, .invalidQueryParams, .invalidURIParams, .invalidHeaders, .invalidCursor, .unknownConnection,
             .unknownProviderConfig, .missingProviderConfigKey, .unknownProvider, .unknownSync, .noSyncsFound,
-            .unknownModel, .invalidVariant, .resourceCapped, .connectionTestFailed, .connectionValidationFailed,
+            .unknownModel, .invalidVariant, .syncVariantAlreadyExists, .resourceCapped, .connectionTestFailed,
+            .connectionValidationFailed,
             .invalidCredentials, .refreshTokenExternalError, .outboundRefused, .invalidSyncRecord,
             .invalidActionInput, .invalidActionOutput, .scriptOutputTooLarge, .invalidDefinition,
             .functionManagedByDeploy:

@@ -9,6 +9,8 @@ struct Route: Sendable {
         case anyone
         /// An API key with this scope.
         case key(APIScope)
+        /// An API key with one of these scopes. The handler asks for the one that it needs: ``Call/require(_:)``.
+        case keyWithAny([APIScope])
         /// An API key with this scope, or an end user in a connect session.
         case keyOrSession(APIScope)
         /// An end user in a connect session. Addresses that a browser opens carry the token in the query.
@@ -30,7 +32,7 @@ struct Route: Sendable {
     typealias Handler = @Sendable (Call) async throws -> Response
 
     var method: HTTPRequest.Method
-    /// A segment that begins with `:` takes any value.
+    /// A segment that begins with `:` takes any value, and a last one `*` everything that follows, as it came.
     var path: String
     var access: Access
     /// Whether there may be a query at all.

@@ -23,9 +23,20 @@ struct RouteTable: Sendable {
     /// Paths without parameters, by their text: the ones that are asked for most.
     private var fixed: [String: [Route]] = [:]
     private var patterns: [Int: [Pattern]] = [:]
+    /// What is taken where nothing else is, by the beginning of the path with its slash.
+    private var open: [(prefix: String, routes: [Route])] = []
 
     init(_ routes: [Route]) {
         for route in routes {
+            if route.path.hasSuffix("/*") {
+                let prefix = String(route.path.dropLast())
+                if let index = open.firstIndex(where: { $0.prefix == prefix }) {
+                    open[index].routes.append(route)
+                } else {
+                    open.append((prefix, [route]))
+                }
+                continue
+            }
             let segments = route.path.split(separator: "/").map(String.init)
             guard segments.contains(where: { $0.hasPrefix(":") }) else {
                 fixed[route.path, default: []].append(route)
@@ -64,7 +75,8 @@ struct RouteTable: Sendable {
             }
             return match(method, pattern.routes, parameters: parameters)
         }
-        return .none
+        guard let taking = open.first(where: { path.hasPrefix($0.prefix) && path != $0.prefix }) else { return .none }
+        return match(method, taking.routes, parameters: ["*": String(path.dropFirst(taking.prefix.count))])
     }
 
     private func match(_ method: HTTPRequest.Method, _ routes: [Route], parameters: [String: String]) -> Match {
