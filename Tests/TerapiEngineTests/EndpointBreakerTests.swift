@@ -1,5 +1,6 @@
 import Synchronization
 import TerapiCore
+import TerapiStorage
 import Testing
 
 @testable import TerapiEngine

@@ -1,4 +1,5 @@
 import TerapiCore
+import TerapiStorage
 import Testing
 
 @testable import TerapiEngine
