@@ -20,6 +20,7 @@ public struct APIPorts: Sendable {
     public var functionControl: any FunctionControl
     public var proxyControl: any ProxyControl
     public var providerWebhooks: any ProviderWebhookControl
+    public var deliveryControl: any DeliveryControl
     public var dryruns: (any DryrunControl)?
     public var clock: any WallClock
 
@@ -39,6 +40,7 @@ public struct APIPorts: Sendable {
         functionControl: any FunctionControl,
         proxyControl: any ProxyControl,
         providerWebhooks: any ProviderWebhookControl,
+        deliveryControl: any DeliveryControl,
         dryruns: (any DryrunControl)? = nil,
         clock: any WallClock
     ) {
@@ -56,6 +58,7 @@ public struct APIPorts: Sendable {
         self.functionControl = functionControl
         self.proxyControl = proxyControl
         self.providerWebhooks = providerWebhooks
+        self.deliveryControl = deliveryControl
         self.dryruns = dryruns
         self.clock = clock
     }

@@ -33,9 +33,13 @@ extension API {
             proxy: ports.proxyControl, clients: clients, knowsNangoNames: configuration.knowsNangoNames
         )
         let environment = EnvironmentRoutes(settings: ports.settings)
-        let webhooks = WebhookEventRoutes(webhooks: ports.webhooks)
+        let webhooks = WebhookEventRoutes(webhooks: ports.webhooks, deliveries: ports.deliveryControl)
         let hooks = ProviderWebhookRoutes(webhooks: ports.providerWebhooks, publicURL: configuration.publicURL)
         let subscriptions = WebhookSubscriptionRoutes(webhooks: ports.providerWebhooks)
+        let offered = OfferedEndpoints(syncs: ports.syncControl, actions: ports.actionControl)
+        let endpoints = EndpointRoutes(offered: offered, records: records, actions: actions)
+        let openAPI = OpenAPIRoutes(settings: ports.settings, offered: offered, publicURL: configuration.publicURL)
+        let mcp = MCPRoutes(connections: ports.connections, actions: ports.actionControl)
         let logs = LogRoutes(logs: ports.logs)
         let oauth = OAuthRoutes(
             settings: ports.settings, connectFlow: ports.connectFlow, publicURL: configuration.publicURL
@@ -44,6 +48,13 @@ extension API {
         let page = ConnectPageRoutes(
             settings: ports.settings, providers: ports.providers, authenticator: authenticator
         )
+        // What the scripts of an integration offer themselves.
+        let own = ScriptEndpoint.Method.allCases.map { method in
+            Route(
+                HTTPRequest.Method(method), "/v1/*", .keyWithAny([.readRecords, .executeActions]), query: true,
+                endpoints.serve
+            )
+        }
         return [
             Route(.get, "/health", .anyone, health.health),
             Route(.get, "/ready", .anyone, health.ready),
@@ -139,6 +150,8 @@ extension API {
             Route(.post, "/sync/pause", .key(.executeSyncs), syncs.pause),
             Route(.get, "/sync/status", .key(.readSyncs), query: true, syncs.status),
             Route(.put, "/sync/update-connection-frequency", .key(.updateSyncs), syncs.setFrequency),
+            Route(.post, "/sync/:name/variant/:variant", .key(.createSyncVariant), syncs.createVariant),
+            Route(.delete, "/sync/:name/variant/:variant", .key(.deleteSyncVariant), syncs.deleteVariant),
 
             Route(.post, "/action/trigger", .key(.executeActions), actions.trigger),
             Route(.post, "/functions/invocations", .key(.invokeFunction), actions.invoke),
@@ -156,22 +169,31 @@ extension API {
             ),
             Route(.get, "/webhook-events", .key(.readLogs), query: true, webhooks.list),
             Route(.get, "/webhook-events/:eventId", .key(.readLogs), webhooks.one),
+            Route(.post, "/webhook-events/replay", .key(.replayWebhooks), webhooks.replay),
+            Route(.post, "/webhook-events/:eventId/replay", .key(.replayWebhooks), webhooks.replayOne),
             Route(.get, "/logs/operations", .key(.readLogs), query: true, logs.operations),
             Route(.get, "/logs/operations/:operationId/messages", .key(.readLogs), query: true, logs.messages),
+
+            Route(.post, "/mcp", .key(.mcp), mcp.answer),
+            Route(.get, "/v1/openapi.json", .key(.listIntegrationFunctions), query: true, openAPI.document),
         ]
+            + own
     }
 
     /// What commands on the same machine ask through the socket in the data folder.
     var adminRoutes: [Route] {
         let health = HealthRoutes(readiness: readiness)
         let admin = AdminRoutes(settings: ports.settings, logs: ports.logs, authenticator: authenticator)
-        let dryruns = ports.dryruns.map { DryrunRoutes(dryruns: $0, admin: admin) }
         let webhooks = AdminWebhookRoutes(
+            webhooks: ports.webhooks, deliveries: ports.deliveryControl, admin: admin
+        )
+        let dryruns = ports.dryruns.map { DryrunRoutes(dryruns: $0, admin: admin) }
+        let providerWebhooks = AdminProviderWebhookRoutes(
             admin: admin,
             webhooks: ProviderWebhookRoutes(webhooks: ports.providerWebhooks, publicURL: configuration.publicURL),
             subscriptions: WebhookSubscriptionRoutes(webhooks: ports.providerWebhooks)
         )
-        return webhooks.routes + [
+        return providerWebhooks.routes + [
             Route(.get, "/health", .anyone, health.health),
             Route(.get, "/admin/environments", .anyone, admin.environments),
             Route(.get, "/admin/logs/messages", .anyone, query: true, admin.messages),
@@ -181,6 +203,8 @@ extension API {
             Route(.get, "/admin/variables", .anyone, query: true, admin.variables),
             Route(.patch, "/admin/variables", .anyone, query: true, admin.changeVariables),
             Route(.post, "/admin/signing-key/rotate", .anyone, query: true, admin.rotateSigningKey),
+            Route(.get, "/admin/webhook-events", .anyone, query: true, webhooks.list),
+            Route(.post, "/admin/webhook-events/replay", .anyone, query: true, webhooks.replay),
         ]
             + (dryruns.map { dryruns in
                 [

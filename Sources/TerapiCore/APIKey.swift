@@ -67,6 +67,8 @@ public enum APIScope: String, Sendable, CaseIterable {
     case executeActions = "environment:actions:execute"
     case proxy = "environment:proxy"
     case readVariables = "environment:variables:read"
+    case mcp = "environment:mcp"
+    case replayWebhooks = "environment:webhooks:replay"
     case rotateWebhookSigningKey = "environment:webhook_signing_key:rotate"
     case readSettings = "environment:settings:read"
     case updateSettings = "environment:settings:update"

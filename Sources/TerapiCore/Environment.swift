@@ -41,6 +41,9 @@ public struct EnvironmentSettings: Sendable, Equatable {
     /// Origins that may learn a connect result when the connect session names none, such as `https://app.example.com`.
     public var defaultOrigins: [String] = []
 
+    /// Where webhooks go unless a connection has a URL of its own.
+    public var webhookURLs: [String] { [primaryWebhookURL, secondaryWebhookURL].compactMap(\.self) }
+
     public init() {}
 }
 

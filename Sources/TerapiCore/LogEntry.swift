@@ -9,6 +9,9 @@ public struct LogOperation: Sendable, Equatable {
         case syncRequestReset = "sync:request_run_full"
         case syncPause = "sync:pause"
         case syncStart = "sync:unpause"
+        case syncCreateVariant = "sync:create_variant"
+        case syncDeleteVariant = "sync:delete_variant"
+        case syncBackfill = "sync:backfill"
         case actionRun = "action:run"
         case proxyCall = "proxy:call"
         case deploy = "deploy:scripts"
@@ -20,6 +23,7 @@ public struct LogOperation: Sendable, Equatable {
         case forwardedWebhook = "webhook:forward"
         case webhookSubscription = "webhook:subscription"
         case syncWebhook = "webhook:sync"
+        case webhookReplay = "webhook:replay"
         case actionWebhook = "webhook:async_action"
         case connectionWebhook = "webhook:connection_create"
     }

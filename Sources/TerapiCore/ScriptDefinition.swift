@@ -25,8 +25,8 @@ public struct ActionDefinition: Sendable, Equatable {
     /// JSON Schemas, where the script declares what it takes and gives in a form that can be printed.
     public var input: JSONValue?
     public var output: JSONValue?
-    /// Where the author would offer the action: objects with `method` and `path`.
-    public var endpoints: [JSONValue]
+    /// Where the action is offered below `/v1`.
+    public var endpoints: [ScriptEndpoint]
     /// One CommonJS module; see ``ScriptInvocation/code``.
     public var code: String
 
@@ -38,7 +38,7 @@ public struct ActionDefinition: Sendable, Equatable {
         scopes: [String] = [],
         input: JSONValue? = nil,
         output: JSONValue? = nil,
-        endpoints: [JSONValue] = [],
+        endpoints: [ScriptEndpoint] = [],
         code: String
     ) {
         self.integrationKey = integrationKey

@@ -18,8 +18,8 @@ public struct SyncDefinition: Sendable, Equatable {
     public var schemas: JSONObject
     /// Whether a record that is not what its model says fails the run; otherwise the log tells of it.
     public var isStrict: Bool
-    /// Where the author would show the records: objects with `method` and `path`.
-    public var endpoints: [JSONValue]
+    /// Where the records are offered below `/v1`.
+    public var endpoints: [ScriptEndpoint]
     /// The types of provider webhooks that its `onWebhook` takes, as the provider names them; `*` stands for all. Empty
     /// when it has no such function.
     public var webhookSubscriptions: [String]
@@ -42,7 +42,7 @@ public struct SyncDefinition: Sendable, Equatable {
         scopes: [String] = [],
         schemas: JSONObject = [:],
         isStrict: Bool = false,
-        endpoints: [JSONValue] = [],
+        endpoints: [ScriptEndpoint] = [],
         webhookSubscriptions: [String] = [],
         safetyFrequency: Frequency? = nil,
         code: String
@@ -73,69 +73,17 @@ public struct SyncDefinition: Sendable, Equatable {
 
     /// How often it still reads while the provider pushes; `nil` when it takes no provider webhooks.
     public var safetyInterval: Duration? {
-        webhookSubscriptions.isEmpty ? nil : max(frequency.interval, (safetyFrequency ?? .safety).interval)
-    }
-}
-
-/// How often a sync runs: `every 5 minutes`, `30s`, `every half hour`, `every day`.
-public struct Frequency: Sendable, Equatable {
-    public static let shortest = Duration.seconds(30)
-    public static let longest = Duration.seconds(31 * 86_400)
-
-    public static let daily = Frequency(text: "every day", interval: .seconds(86_400))
-    /// Of a sync whose provider pushes.
-    public static let safety = Frequency(text: "every 6 hours", interval: .seconds(6 * 3600))
-
-    /// As it was written.
-    public let text: String
-    public let interval: Duration
-
-    private init(text: String, interval: Duration) {
-        self.text = text
-        self.interval = interval
-    }
-
-    /// - Throws: `TerapiError(.invalidBody)` that says what is allowed.
-    public init(_ text: String) throws {
-        var rest = text.lowercased().split(separator: " ").joined(separator: " ")[...]
-        if rest.hasPrefix("every ") { rest = rest.dropFirst(6) }
-        let digits = rest.prefix { $0.isASCII && $0.isNumber }
-        let unit = rest.dropFirst(digits.count).drop { $0 == " " }
-        guard let count = digits.isEmpty ? 1 : Int64(digits), count < 1_000_000,
-            let seconds = Self.seconds(in: String(unit), counted: !digits.isEmpty)
-        else {
-            throw TerapiError(
-                .invalidBody,
-                "\"\(text)\" is not a frequency. Write for example \"every 5 minutes\", \"every hour\", \"every day\" or "
-                    + "\"every half hour\"."
-            )
-        }
-        interval = .seconds(count * seconds)
-        guard interval >= Self.shortest, interval <= Self.longest else {
-            throw TerapiError(
-                .invalidBody, "\"\(text)\": a sync runs at most every 30 seconds and at least every 31 days.")
-        }
-        self.text = text
-    }
-
-    private static func seconds(in unit: String, counted: Bool) -> Int64? {
-        switch unit {
-        case "s", "sec", "secs", "second", "seconds": counted ? 1 : nil
-        case "m", "min", "mins", "minute", "minutes": 60
-        case "h", "hr", "hrs", "hour", "hours": 3600
-        case "d", "day", "days": 86_400
-        case "w", "week", "weeks": 7 * 86_400
-        case "month": counted ? nil : 30 * 86_400
-        case "half day": counted ? nil : 12 * 3600
-        case "half hour": counted ? nil : 1800
-        case "quarter hour": counted ? nil : 900
-        default: nil
-        }
+        guard !webhookSubscriptions.isEmpty else { return nil }
+        let safety = [safetyFrequency, .safety].lazy.compactMap { $0?.interval }.first ?? Frequency.longest
+        return max(frequency.interval ?? safety, safety)
     }
 }
 
 /// A sync of one connection: its schedule and its place at the provider.
 public struct Sync: Sendable, Equatable {
+    /// The variant that every sync has.
+    public static let base = "base"
+
     public enum State: String, Sendable {
         case started, paused
     }
@@ -166,6 +114,9 @@ public struct Sync: Sendable, Equatable {
     public var failures: Int
     /// When the provider last sent an event that the sync takes; `nil` also after one of them has failed.
     public var lastEventAt: Timestamp?
+
+    /// `tickets`, or `tickets::eu` for the variant `eu`.
+    public var title: String { variant == Self.base ? name : "\(name)::\(variant)" }
 
     public init(
         id: Int64,

@@ -38,6 +38,7 @@ public struct TerapiError: Error, Sendable {
         case unknownModel = "unknown_model"
         case unknownDelivery = "unknown_delivery"
         case invalidVariant = "invalid_variant"
+        case syncVariantAlreadyExists = "sync_variant_already_exists"
         case resourceCapped = "resource_capped"
 
         // Credentials and providers

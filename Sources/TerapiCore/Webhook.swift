@@ -5,6 +5,7 @@ public struct WebhookEvent: Sendable, Equatable {
         case asyncAction = "async_action"
         /// What a provider sent, passed on.
         case forward
+        case backfillFinished = "backfill.finished"
     }
 
     /// `msg_` and random characters: the same over all tries, so that a receiver can recognise a repetition.
@@ -59,6 +60,8 @@ public struct WebhookDelivery: Sendable, Equatable {
     /// Tries made so far.
     public var attempts: Int
     public var nextAttemptAt: Timestamp?
+    /// Until when its endpoint is left alone, because it has failed too often; see ``EndpointBreaker``.
+    public var heldUntil: Timestamp?
 
     public init(
         id: Int64,
@@ -66,7 +69,8 @@ public struct WebhookDelivery: Sendable, Equatable {
         url: String,
         state: State,
         attempts: Int,
-        nextAttemptAt: Timestamp?
+        nextAttemptAt: Timestamp?,
+        heldUntil: Timestamp? = nil
     ) {
         self.id = id
         self.event = event
@@ -74,6 +78,7 @@ public struct WebhookDelivery: Sendable, Equatable {
         self.state = state
         self.attempts = attempts
         self.nextAttemptAt = nextAttemptAt
+        self.heldUntil = heldUntil
     }
 }
 

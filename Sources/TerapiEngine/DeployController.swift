@@ -215,8 +215,8 @@ public struct DeployController: DeployControl {
             version = services.catalog.version(in: scope)
             let syncs = services.catalog.syncs(in: scope)
             try await services.syncs.settleSyncs(syncs, in: scope, now: services.clock.now)
-            let known = Dictionary(before.map { ($0.id, $0.frequency.interval) }) { first, _ in first }
-            let other = syncs.filter { sync in known[sync.id].map { $0 != sync.frequency.interval } ?? false }
+            let known = Dictionary(before.map { ($0.id, $0.frequency.rhythm) }) { first, _ in first }
+            let other = syncs.filter { sync in known[sync.id].map { $0 != sync.frequency.rhythm } ?? false }
             if !other.isEmpty {
                 try await services.syncs.reschedule(other, in: scope, now: services.clock.now)
             }

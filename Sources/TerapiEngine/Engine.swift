@@ -19,6 +19,7 @@ public struct Engine: Sendable {
     public let webhookRenewer: WebhookRenewer
     public let dryruns: DryrunController
     public let webhookSender: WebhookSender
+    public let deliveries: DeliveryController
     public let credentialRefresher: CredentialRefresher
     public let deployments: DeployController
     public let functions: FunctionController
@@ -104,6 +105,7 @@ public struct Engine: Sendable {
         webhookRenewer = WebhookRenewer(services: services)
         dryruns = DryrunController(services: services)
         webhookSender = WebhookSender(services: services)
+        self.deliveries = DeliveryController(services: services)
         credentialRefresher = CredentialRefresher(services: services)
         let deployer = DeployController(services: services, storage: deployments, workshop: workshop)
         self.deployments = deployer

@@ -96,7 +96,7 @@ final class RehearsalFunctions: ScriptFunctions {
         case "trackDeletesEnd", "deleteRecordsFromPreviousExecutions":
             try track("ended", arguments)
             return ["deletedKeys": []]
-        case "setMergingStrategy": break
+        case "setMergingStrategy", "reportBackfill": break
         case "getRecordsByIds":
             return try await common.recordsByIDs(arguments, in: stream(arguments.dropFirst().first?.string))
         case "listRecords": return try await common.recordPage(arguments, in: stream(arguments.first?.string))

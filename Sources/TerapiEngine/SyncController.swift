@@ -2,6 +2,9 @@ public import TerapiCore
 
 /// Runs, pauses and tells about syncs on a person's request.
 public struct SyncController: SyncControl {
+    /// Variants of one sync on one connection.
+    static let maxVariants = 100
+
     let services: EngineServices
 
     public func definitions(integrationKey: String, in scope: EnvironmentScope) -> [SyncDefinition] {
@@ -51,7 +54,7 @@ public struct SyncController: SyncControl {
         let definition = services.catalog.definition(of: sync)
         let current = frequency ?? definition?.frequency ?? .daily
         let lastStart = try await services.syncs.latestRun(syncID: sync.id)?.startedAt
-        let next = lastStart.map { max($0 + current.interval, services.clock.now) }
+        let next = lastStart.map { current.due(after: $0, now: services.clock.now) }
         try await services.syncs.setFrequencyOverride(
             frequency?.text,
             syncID: sync.id,
@@ -72,12 +75,67 @@ public struct SyncController: SyncControl {
                     latestRun: run,
                     status: status(of: sync, run),
                     frequency: services.catalog.frequency(of: sync).text,
-                    recordCounts: try await services.records.counts(connectionID: connection.id)
+                    recordCounts: try await services.records.counts(connectionID: connection.id),
+                    backfill: try await services.syncs.backfill(syncID: sync.id)
                 )
             )
         }
         return statuses
     }
+
+    // MARK: Variants
+
+    @discardableResult
+    public func createVariant(_ variant: SyncVariant) async throws -> Sync {
+        let (definition, connection) = try await find(variant)
+        let sync = try await services.syncs.addVariant(
+            variant.name,
+            of: definition,
+            connectionID: connection.id,
+            limit: Self.maxVariants,
+            now: services.clock.now
+        )
+        note(.syncCreateVariant, sync, connection, "The variant was made.")
+        services.syncWakeUp.ring()
+        return sync
+    }
+
+    public func deleteVariant(_ variant: SyncVariant) async throws {
+        let (definition, connection) = try await find(variant)
+        let sync = try await services.syncs.syncs(connectionID: connection.id).first {
+            $0.name == variant.syncName && $0.variant == variant.name
+        }
+        guard let sync else {
+            throw TerapiError(
+                .notFound, "The sync \"\(variant.syncName)\" has no variant \"\(variant.name)\" on this connection.")
+        }
+        try await services.syncs.removeVariant(sync, models: definition.models)
+        // Its mark on the connection goes with it.
+        try await services.connections.setError(.sync, subject: sync.title, operationID: nil, row: connection.id)
+        note(.syncDeleteVariant, sync, connection, "The variant and its records were removed.")
+    }
+
+    private func find(_ variant: SyncVariant) async throws -> (SyncDefinition, Connection) {
+        let selection = SyncSelection(
+            scope: variant.scope,
+            integrationKey: variant.integrationKey,
+            connectionID: variant.connectionID,
+            names: [variant.syncName]
+        )
+        guard let connection = try await connections(selection).first else {
+            throw TerapiError(.unknownConnection, "There is no such connection in this environment.")
+        }
+        let definition = services.catalog.sync(
+            named: variant.syncName, integrationKey: variant.integrationKey, in: variant.scope
+        )
+        guard let definition else {
+            throw TerapiError(
+                .unknownSync, "The integration \"\(variant.integrationKey)\" has no sync \"\(variant.syncName)\".")
+        }
+        return (definition, connection)
+    }
+
+    // MARK: Finding
 
     private func status(of sync: Sync, _ run: SyncRun?) -> String {
         // A run may have begun since the sync was read.
@@ -91,10 +149,7 @@ public struct SyncController: SyncControl {
         }
     }
 
-    private func select(
-        _ selection: SyncSelection,
-        mayBeEmpty: Bool = false
-    ) async throws -> [(sync: Sync, connection: Connection)] {
+    private func connections(_ selection: SyncSelection) async throws -> [Connection] {
         guard
             try await services.settings.integration(key: selection.integrationKey, in: selection.scope) != nil
         else {
@@ -103,29 +158,34 @@ public struct SyncController: SyncControl {
                 "There is no integration \"\(selection.integrationKey)\" in this environment."
             )
         }
-        let connections: [Connection]
-        if let connectionID = selection.connectionID {
-            let found = try await services.connections.connection(
-                connectionID,
-                integrationKey: selection.integrationKey,
-                in: selection.scope
-            )
-            guard let found else {
-                throw TerapiError(.unknownConnection, "There is no such connection in this environment.")
-            }
-            connections = [found]
-        } else {
-            connections = try await services.connections.connections(
+        guard let connectionID = selection.connectionID else {
+            return try await services.connections.connections(
                 ConnectionFilter(integrationKeys: [selection.integrationKey], limit: .max),
                 in: selection.scope
             )
         }
+        let found = try await services.connections.connection(
+            connectionID,
+            integrationKey: selection.integrationKey,
+            in: selection.scope
+        )
+        guard let found else {
+            throw TerapiError(.unknownConnection, "There is no such connection in this environment.")
+        }
+        return [found]
+    }
+
+    private func select(
+        _ selection: SyncSelection,
+        mayBeEmpty: Bool = false
+    ) async throws -> [(sync: Sync, connection: Connection)] {
+        let connections = try await connections(selection)
         var selected: [(Sync, Connection)] = []
         for connection in connections {
             let syncs = try await services.syncs.syncs(connectionID: connection.id)
             selected += syncs.filter { sync in
                 selection.names.isEmpty || selection.names.contains("\(sync.name)::\(sync.variant)")
-                    || (sync.variant == "base" && selection.names.contains(sync.name))
+                    || (sync.variant == Sync.base && selection.names.contains(sync.name))
             }
             .map { ($0, connection) }
         }
@@ -153,7 +213,7 @@ public struct SyncController: SyncControl {
                 message: message,
                 integrationKey: sync.integrationKey,
                 connectionID: connection.connectionID,
-                subject: sync.name,
+                subject: sync.title,
                 createdAt: services.clock.now
             ),
             sink: services.log,

@@ -25,13 +25,16 @@ final class SyncRunFunctions: ScriptFunctions {
     private let records: any RecordStorage
     private let check: RecordCheck
     private let newest: NewestWins
+    private let backfill: BackfillReporter?
     private let state: Mutex<State>
 
+    /// - Parameter backfill: `nil` for a run that reads no history.
     init(
         context: SyncRunContext,
         batcher: RecordBatcher,
         common: ConnectionFunctions,
-        records: any RecordStorage
+        records: any RecordStorage,
+        backfill: BackfillReporter? = nil
     ) {
         self.context = context
         self.batcher = batcher
@@ -40,6 +43,7 @@ final class SyncRunFunctions: ScriptFunctions {
         let log = common.run.log
         check = RecordCheck(context.definition) { log.write(.warn, $0) }
         newest = NewestWins(context.definition)
+        self.backfill = backfill
         state = Mutex(State(checkpoint: context.sync.checkpoint))
     }
 
@@ -91,6 +95,12 @@ final class SyncRunFunctions: ScriptFunctions {
         case Self.olderCall: return try await deleteUnseen(arguments)
         case "setMergingStrategy":
             try await setMergingStrategy(arguments)
+            return .null
+        case "reportBackfill":
+            guard let backfill else { throw TerapiError(.scriptError, "Only a sync's exec reads a history.") }
+            // What is told as read is on the disk.
+            try await batcher.flush()
+            try await backfill.report(arguments.first ?? .null)
             return .null
         case "getRecordsByIds": return try await recordsByIDs(arguments)
         case "listRecords": return try await recordPage(arguments)

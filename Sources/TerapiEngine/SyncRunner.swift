@@ -74,10 +74,10 @@ struct SyncRunner: Sendable {
                 id: run.operationID,
                 scope: sync.scope,
                 kind: .syncRun,
-                message: "\(sync.name): \(run.isInitial ? "initial" : "incremental") run",
+                message: "\(sync.title): \(run.isInitial ? "initial" : "incremental") run",
                 integrationKey: sync.integrationKey,
                 connectionID: connection?.connectionID,
-                subject: sync.name,
+                subject: sync.title,
                 createdAt: run.startedAt
             ),
             sink: services.log,
@@ -159,7 +159,8 @@ struct SyncRunner: Sendable {
                 ),
                 services: services
             ),
-            records: services.records
+            records: services.records,
+            backfill: BackfillReporter(context: context, services: services, log: log)
         )
         defer { services.locks.releaseAll(of: log.id) }
         let invocation = context.invocation(providers: services.providers, timeout: Self.timeout)
@@ -208,7 +209,7 @@ struct SyncRunner: Sendable {
         do {
             try await services.connections.setError(
                 .sync,
-                subject: context.sync.name,
+                subject: context.sync.title,
                 operationID: operationID,
                 row: context.connection.id
             )
@@ -279,8 +280,8 @@ struct SyncRunner: Sendable {
         return min(run.startedAt + safety, lastEventAt + safety)
     }
 
-    /// The next tick of the sync's own raster, so that slow runs do not drift and missed ticks collapse into one; after a
-    /// failure earlier, by the retry policy. `nil` when nothing defines the sync any more.
+    /// The next tick of the sync's frequency; after a failure earlier, by the retry policy. `nil` when nothing defines the
+    /// sync any more.
     private func nextRun(
         _ sync: Sync,
         _ run: SyncRun,
@@ -291,14 +292,10 @@ struct SyncRunner: Sendable {
         if status == .abandoned { return now }
         // When it is defined again its schedule is settled.
         guard services.catalog.definition(of: sync) != nil else { return nil }
-        let interval = services.catalog.frequency(of: sync).interval
-        let elapsed = max(0, (now - run.startedAt).microseconds)
-        let ticks = elapsed / interval.microseconds + 1
-        // A twentieth earlier or later, so that syncs which began together do not stay together.
-        let jitter = Double(interval.microseconds) * Double.random(in: -0.05...0.05)
-        let regular = run.startedAt + .microseconds(ticks * interval.microseconds + Int64(jitter))
-        guard status == .failed else { return max(regular, pushed(sync, run) ?? regular, now) }
         var random = SystemRandomNumberGenerator()
+        let regular = services.catalog.frequency(of: sync)
+            .nextTick(ofRunBegunAt: run.startedAt, now: now, random: &random)
+        guard status == .failed else { return max(regular, pushed(sync, run) ?? regular) }
         let retry = RetryPolicy.syncRuns.delay(afterAttempt: failures, random: &random).map { now + $0 }
         return min(regular, retry ?? regular)
     }

@@ -70,6 +70,36 @@ struct WebhookComposer: Sendable {
         }
     }
 
+    /// What tells that a sync has read its history.
+    func backfillEvent(_ backfill: Backfill, of sync: Sync, connection: Connection, models: [String]) async throws
+        -> WebhookEvent
+    {
+        let environment = try await settings.environment(sync.scope)
+        let finishedAt = backfill.finishedAt ?? backfill.until
+        let body: JSONValue = [
+            "from": "terapi",
+            "type": .string(WebhookEvent.Kind.backfillFinished.rawValue),
+            "connectionId": .string(connection.connectionID),
+            "providerConfigKey": .string(connection.integrationKey),
+            "syncName": .string(sync.name),
+            "syncVariant": .string(sync.variant),
+            "models": JSONValue(models),
+            "success": true,
+            "historyFrom": .string(backfill.from.webhookText),
+            "historyUntil": .string(backfill.until.webhookText),
+            "startedAt": .string(backfill.startedAt.webhookText),
+            "finishedAt": .string(finishedAt.webhookText),
+        ]
+        return WebhookEvent(
+            scope: sync.scope,
+            connectionID: connection.id,
+            kind: .backfillFinished,
+            body: body.encoded(sortedKeys: true),
+            urls: urls(connection: connection, settings: environment.settings),
+            createdAt: finishedAt
+        )
+    }
+
     enum AuthOperation: String {
         case creation, override, refresh
     }
@@ -193,7 +223,7 @@ struct WebhookComposer: Sendable {
 
     private func urls(connection: Connection, settings: EnvironmentSettings) -> [String] {
         if let override = connection.webhookURLOverride { return [override] }
-        return [settings.primaryWebhookURL, settings.secondaryWebhookURL].compactMap(\.self)
+        return settings.webhookURLs
     }
 }
 

@@ -12,10 +12,12 @@ public struct WebhookSender: Service {
     static let maxPerURL = 10
 
     let services: EngineServices
+    let breaker: EndpointBreaker
     private let busy = Busy<String>()
 
-    init(services: EngineServices) {
+    init(services: EngineServices, breaker: EndpointBreaker = .webhooks) {
         self.services = services
+        self.breaker = breaker
     }
 
     /// At the shutdown nothing new is taken, and the tries that are under way end in their own time.
@@ -105,18 +107,22 @@ public struct WebhookSender: Service {
                 random: &random
             )
         let state: WebhookDelivery.State = outcome.error == nil ? .delivered : wait == nil ? .failed : .pending
+        var heldUntil: Timestamp?
         do {
-            try await services.deliveries.finishAttempt(
+            let now = services.clock.now
+            heldUntil = try await services.deliveries.finishAttempt(
                 attempt,
                 deliveryID: delivery.id,
                 state: state,
-                nextAttemptAt: wait.map { services.clock.now + $0 }
+                nextAttemptAt: wait.map { now + $0 },
+                breaker: breaker,
+                now: now
             )
         } catch {
             // The lease runs out and the event goes out once more: better twice than never.
             services.logger.error("A webhook's outcome could not be stored.", metadata: ["error": "\(error)"])
         }
-        note(attempt, of: delivery, state: state, wait: wait)
+        note(attempt, of: delivery, state: state, wait: wait, heldUntil: heldUntil)
     }
 
     private struct Outcome {
@@ -169,7 +175,8 @@ public struct WebhookSender: Service {
         _ attempt: DeliveryAttempt,
         of delivery: WebhookDelivery,
         state: WebhookDelivery.State,
-        wait: Duration?
+        wait: Duration?,
+        heldUntil: Timestamp?
     ) {
         let log = OperationLog(
             LogOperation(
@@ -182,6 +189,13 @@ public struct WebhookSender: Service {
             sink: services.log,
             clock: services.clock
         )
+        if let heldUntil {
+            log.write(
+                .warn,
+                "The endpoint has failed too often in a row: nothing is sent to it until \(heldUntil.iso8601), and then one "
+                    + "event first. Nothing is lost."
+            )
+        }
         switch state {
         case .delivered: log.end(.success, "Delivered at try \(attempt.number), status \(attempt.status ?? 0).")
         case .failed: log.end(.failed, "Try \(attempt.number): \(attempt.error ?? "failed"). No try is left.")
@@ -195,7 +209,7 @@ public struct WebhookSender: Service {
 extension WebhookEvent.Kind {
     fileprivate var logKind: LogOperation.Kind {
         switch self {
-        case .sync: .syncWebhook
+        case .sync, .backfillFinished: .syncWebhook
         case .auth: .connectionWebhook
         case .asyncAction: .actionWebhook
         case .forward: .forwardedWebhook

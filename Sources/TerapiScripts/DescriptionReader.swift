@@ -6,11 +6,14 @@ struct DescriptionReader {
     let folder: String
     /// Whether the authors' files lie on this machine. Otherwise no path that a script gave is looked at.
     let readsFiles: Bool
+    /// Whether an endpoint that is none is left out without a word: what was deployed once must load for ever.
+    let dropsWrongEndpoints: Bool
     private(set) var mistakes: [DefinitionMistake] = []
 
-    init(folder: String, readsFiles: Bool = true) {
+    init(folder: String, readsFiles: Bool = true, dropsWrongEndpoints: Bool = false) {
         self.folder = folder
         self.readsFiles = readsFiles
+        self.dropsWrongEndpoints = dropsWrongEndpoints
     }
 
     mutating func read(
@@ -58,6 +61,7 @@ struct DescriptionReader {
             add((error as? TerapiError)?.message ?? "\"\(text)\" is not a frequency", at: "frequency", file)
             return
         }
+        let endpoints = readEndpoints(declared, .get, file) { try $0.forSync(saving: models) }
         definitions.syncs.append(
             SyncDefinition(
                 integrationKey: file.integrationKey,
@@ -76,7 +80,7 @@ struct DescriptionReader {
                         .map { ($0.name, StandardModel.resolved($0.value)) }
                 ),
                 isStrict: declared["strict"]?.bool ?? false,
-                endpoints: Self.list(declared["endpoints"]),
+                endpoints: endpoints,
                 webhookSubscriptions: declared["hasWebhookFunction"]?.bool == true
                     ? Self.texts(declared["webhookSubscriptions"]) : [],
                 code: code
@@ -84,7 +88,7 @@ struct DescriptionReader {
         )
     }
 
-    private func readAction(
+    private mutating func readAction(
         _ declared: JSONValue,
         _ file: ScriptFile,
         _ code: String,
@@ -99,7 +103,7 @@ struct DescriptionReader {
                 scopes: Self.texts(declared["scopes"]),
                 input: declared["input"].flatMap { $0.isNull ? nil : StandardModel.resolved($0) },
                 output: declared["output"].flatMap { $0.isNull ? nil : StandardModel.resolved($0) },
-                endpoints: Self.list(declared["endpoint"]),
+                endpoints: readEndpoints(declared, .post, file),
                 code: code
             )
         )
@@ -127,6 +131,27 @@ struct DescriptionReader {
                 code: code
             )
         )
+    }
+
+    /// Under either name, one or several.
+    private mutating func readEndpoints(
+        _ declared: JSONValue,
+        _ method: ScriptEndpoint.Method,
+        _ file: ScriptFile,
+        check: (ScriptEndpoint) throws -> ScriptEndpoint = { $0 }
+    ) -> [ScriptEndpoint] {
+        var endpoints: [ScriptEndpoint] = []
+        for name in ["endpoint", "endpoints"] {
+            guard let value = declared[name], !value.isNull else { continue }
+            for value in value.array ?? [value] {
+                do {
+                    endpoints.append(try check(ScriptEndpoint(value, defaultMethod: method)))
+                } catch {
+                    if !dropsWrongEndpoints { add((error as? TerapiError)?.message ?? "\(error)", at: name, file) }
+                }
+            }
+        }
+        return endpoints
     }
 
     // MARK: Checks
@@ -198,12 +223,6 @@ struct DescriptionReader {
         text.wholeMatch(of: #/[0-9]+\.[0-9]+\.[0-9]+/#) != nil
     }
 
-    /// One object, or several.
-    private static func list(_ value: JSONValue?) -> [JSONValue] {
-        if let value, value.object != nil { return [value] }
-        return (value?.array ?? []).filter { $0.object != nil }
-    }
-
     private static func texts(_ value: JSONValue?) -> [String] {
         if let text = value?.string { return [text] }
         return (value?.array ?? []).compactMap(\.string)
@@ -232,6 +251,35 @@ struct ModelOwners {
                         "the sync \"\(owner)\" of this integration saves the model \"\(model)\" too",
                         at: model,
                         file
+                    )
+                )
+            }
+        }
+        self.mistakes = mistakes
+    }
+}
+
+/// Finds endpoints that more than one script of an integration declares: only one of them could answer.
+struct EndpointOwners {
+    let mistakes: [DefinitionMistake]
+
+    init(_ definitions: ScriptDefinitions, files: [ScriptFile], reader: DescriptionReader) {
+        let offered =
+            definitions.syncs.map { ($0.integrationKey, ScriptInvocation.Kind.sync, $0.name, $0.endpoints) }
+            + definitions.actions.map { ($0.integrationKey, ScriptInvocation.Kind.action, $0.name, $0.endpoints) }
+        var owners: [(key: String, name: String, endpoint: ScriptEndpoint)] = []
+        var mistakes: [DefinitionMistake] = []
+        for (key, kind, name, endpoints) in offered.sorted(by: { ($0.0, $0.2) < ($1.0, $1.2) }) {
+            for endpoint in endpoints {
+                let owner = owners.first { $0.key == key && $0.endpoint.meets(endpoint) }
+                let file = files.first { $0.integrationKey == key && $0.kind == kind && $0.name == name }
+                guard let owner, let file else {
+                    owners.append((key, name, endpoint))
+                    continue
+                }
+                mistakes.append(
+                    reader.mistake(
+                        "\"\(owner.name)\" of this integration is offered at \(endpoint.text) too", at: "endpoint", file
                     )
                 )
             }

@@ -76,7 +76,7 @@ public struct HostWorkshop: ScriptWorkshop {
     public func load(_ scripts: [DeployedScript], modules: [String: String]) throws -> ScriptDefinitions {
         for text in modules.values { host.modules.add(Array(text.utf8)) }
         var definitions = ScriptDefinitions()
-        var reader = DescriptionReader(folder: Self.shownFolder, readsFiles: false)
+        var reader = DescriptionReader(folder: Self.shownFolder, readsFiles: false, dropsWrongEndpoints: true)
         for script in scripts {
             let sent = SentScript(script)
             let file = ScriptFile(sent)
@@ -183,6 +183,7 @@ public struct HostWorkshop: ScriptWorkshop {
                 "models": .object(JSONObject(definition.models.map { ($0, .null) })),
             ]
         if definition.isStrict { declared["strict"] = true }
+        if !definition.endpoints.isEmpty { declared["endpoints"] = .array(definition.endpoints.map(\.json)) }
         return (declared, [])
     }
 

@@ -144,6 +144,7 @@ public struct IntegrationsFolder: Sendable {
         if refusesSharedModels {
             let syncs = reading.definitions.syncs
             reading.mistakes += ModelOwners(syncs, files: reading.files, reader: reader).mistakes
+            reading.mistakes += EndpointOwners(reading.definitions, files: reading.files, reader: reader).mistakes
         }
         guard reading.mistakes.isEmpty else {
             throw SyncFile.error(reading.mistakes.sorted(by: DefinitionMistake.isBefore))
@@ -252,6 +253,7 @@ extension SyncFile {
             "trackDeletes": .bool(definition.tracksDeletes),
             "scopes": JSONValue(definition.scopes),
             "request": .string("\(method) \(endpoint)"),
+            "endpoints": .array(definition.endpoints.map(\.json)),
             "models": .object(
                 JSONObject(definition.models.map { ($0, definition.schemas[$0] ?? (fields.isEmpty ? .null : schema)) })
             ),

@@ -109,10 +109,11 @@ extension SyncFileReader {
 
     mutating func readBackfill(_ node: Node) {
         var backfill: JSONObject = [:]
-        for (key, value) in yaml.members(node, of: "backfill", allowed: ["days", "as"]) {
+        for (key, value) in yaml.members(node, of: "backfill", allowed: ["days", "window", "as"]) {
             switch key.string {
             case "days":
                 backfill["days"] = yaml.integer(value, of: "backfill.days", in: 1...36_500).map { JSONValue($0) }
+            case "window": backfill["window"] = time(value, of: "backfill.window", in: 1...10_000)
             default:
                 backfill["as"] = yaml.choice(value, of: "backfill.as", among: ["iso", "date", "unix", "unix_ms"])
                     .map(JSONValue.string)
@@ -133,7 +134,7 @@ extension SyncFileReader {
             case "order":
                 checkpoint["order"] = yaml.choice(value, of: "checkpoint.order", among: ["none", "ascending"])
                     .map(JSONValue.string)
-            case "overlap": checkpoint["overlap"] = overlap(value)
+            case "overlap": checkpoint["overlap"] = time(value, of: "checkpoint.overlap", in: 0...10_000)
             default:
                 fields[name] = expression(value, of: "checkpoint.\(name)").map(JSONValue.string)
                 checkpointNames.append(name)
@@ -148,15 +149,15 @@ extension SyncFileReader {
     }
 
     /// In milliseconds.
-    private mutating func overlap(_ node: Node) -> JSONValue? {
-        guard let text = yaml.text(node, of: "checkpoint.overlap") else { return nil }
+    private mutating func time(_ node: Node, of name: String, in counts: ClosedRange<Int>) -> JSONValue? {
+        guard let text = yaml.text(node, of: name) else { return nil }
         let words = text.split(separator: " ")
         let units = ["second": 1000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000]
-        guard words.count == 2, let count = Int(words[0]), (0...10_000).contains(count),
+        guard words.count == 2, let count = Int(words[0]), counts.contains(count),
             let unit = units[words[1].hasSuffix("s") ? String(words[1].dropLast()) : String(words[1])]
         else {
             yaml.add(
-                "expected checkpoint.overlap to be a time such as \"1 second\" or \"2 hours\", found \"\(text)\"",
+                "expected \(name) to be a time such as \"1 second\" or \"2 hours\", found \"\(text)\"",
                 at: node)
             return nil
         }
@@ -221,6 +222,7 @@ extension SyncFileReader {
             let known = checkpointNames.isEmpty ? "the file has no checkpoint" : checkpointNames.joined(separator: ", ")
             yaml.add("expected a value that checkpoint names (\(known)) in \(name), found \(written)", at: node)
         case "event" where readsEvent && path.count > 1, "webhook" where readsEvent && path.count > 1: break
+        case "backfill" where path == ["backfill", "until"]: usesWindow = true
         case "metadata" where path.count > 1, "connection" where path.count > 1,
             "connectionConfig" where path.count > 1:
             break

@@ -4,8 +4,9 @@ import Yams
 /// Reads the keys of a sync file, each in its own method, and writes the script.
 struct SyncFileReader {
     private static let keys = [
-        "description", "model", "frequency", "auto_start", "version", "scopes", "request", "backfill", "checkpoint",
-        "where", "map", "id", "deleted", "track_deletes", "allow_mass_deletion", "schema", "strict", "webhook",
+        "description", "model", "frequency", "auto_start", "version", "scopes", "endpoint", "request", "backfill",
+        "checkpoint", "where", "map", "id", "deleted", "track_deletes", "allow_mass_deletion", "schema", "strict",
+        "webhook",
     ]
 
     var yaml: YAMLReader
@@ -16,6 +17,9 @@ struct SyncFileReader {
     /// The model's JSON Schema, where it stands in the file.
     private var schema: JSONValue?
     var checkpointNames: [String] = []
+    /// Whether a template of the request names the end of a window.
+    var usesWindow = false
+    private var endpoints: [ScriptEndpoint] = []
     private var expressions: [SyncExpression] = []
     /// Of the webhooks that the sync takes.
     var events: [String] = []
@@ -54,6 +58,12 @@ struct SyncFileReader {
         for (key, _) in members where key.string == "backfill" && spec["checkpoint"] == nil {
             yaml.add("expected backfill only beside checkpoint: without one every run reads everything", at: key)
         }
+        for (key, _) in members where key.string == "backfill" && spec["backfill"]?["window"] != nil && !usesWindow {
+            yaml.add("expected ${backfill.until} in the request: without it a window has no end", at: key)
+        }
+        for (key, _) in members where key.string == "request" && usesWindow && spec["backfill"]?["window"] == nil {
+            yaml.add("expected backfill with a window beside a request that names ${backfill.until}", at: key)
+        }
         for (key, value) in members where key.string == "map" && value.mapping?["id"] == nil {
             if !members.contains(where: { $0.key.string == "id" }) {
                 yaml.add("expected map to have an \"id\", which every record needs", at: key)
@@ -77,6 +87,7 @@ struct SyncFileReader {
                 scopes: definition.scopes,
                 schemas: schemas(models),
                 isStrict: flags["strict"] ?? false,
+                endpoints: endpoints,
                 webhookSubscriptions: events,
                 safetyFrequency: safetyFrequency,
                 code: script.code
@@ -106,6 +117,7 @@ struct SyncFileReader {
         case "version": definition.version = yaml.text(value, of: key) ?? ""
         case "scopes": definition.scopes = yaml.texts(value, of: key) ?? []
         case "frequency": readFrequency(value)
+        case "endpoint": readEndpoint(value)
         case "schema":
             if value.mapping == nil {
                 yaml.add("expected schema to be a JSON Schema, found \(yaml.kind(value))", at: value)
@@ -131,6 +143,15 @@ struct SyncFileReader {
             spec["frequency"] = .string(text)
         } catch {
             yaml.add("expected a frequency, found: \((error as? TerapiError)?.message ?? text)", at: node)
+        }
+    }
+
+    private mutating func readEndpoint(_ node: Node) {
+        guard let text = yaml.text(node, of: "endpoint") else { return }
+        do {
+            endpoints = [try ScriptEndpoint(.string(text), defaultMethod: .get).forSync(saving: [])]
+        } catch {
+            yaml.add((error as? TerapiError)?.message ?? "expected an endpoint such as GET /contacts", at: node)
         }
     }
 

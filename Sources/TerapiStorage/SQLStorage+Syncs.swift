@@ -57,20 +57,23 @@ extension SQLStorage: SyncStorage {
     public func reschedule(_ definitions: [SyncDefinition], in scope: EnvironmentScope, now: Timestamp) async throws {
         try await database.write { transaction in
             for definition in definitions {
-                try transaction.run(
+                let lastStarts = try transaction.query(
                     """
-                    update sync set next_run_at = max($3, $5 + coalesce(
-                        (select max(r.started_at) from sync_run r where r.sync_id = sync.id and r.generation > 0),
-                        0))
-                    where environment_id = $4 and name = $2 and state = 'started' and next_run_at is not null
-                        and frequency_override is null and connection_id in (
-                            select c.id from connection c join integration i on i.id = c.integration_id where i.key = $1)
+                    select s.id, (select max(r.started_at) from sync_run r where r.sync_id = s.id and r.generation > 0)
+                    from sync s join connection c on c.id = s.connection_id join integration i on i.id = c.integration_id
+                    where s.environment_id = $1 and i.key = $2 and s.name = $3 and s.state = 'started'
+                        and s.next_run_at is not null and s.frequency_override is null
                     """,
-                    [
-                        .text(definition.integrationKey), .text(definition.name), SQLValue(now), SQLValue(scope),
-                        .integer(definition.frequency.interval.microseconds),
-                    ]
-                )
+                    [SQLValue(scope), .text(definition.integrationKey), .text(definition.name)]
+                ) { (id: $0.integer(0), start: $0.timestampIfPresent(1)) }
+                try transaction.run(
+                    "update sync set next_run_at = $2 where id = $1",
+                    count: lastStarts.count
+                ) { index, parameters in
+                    let due = definition.frequency.due(after: lastStarts[index].start, now: now)
+                    parameters.bind(lastStarts[index].id, at: 1)
+                    parameters.bind(due.microseconds, at: 2)
+                }
             }
         }
     }
@@ -154,6 +157,7 @@ extension SQLStorage: SyncStorage {
             if reset {
                 try Self.takeBackRun(ofSync: syncID, now: now, in: transaction)
                 try transaction.run("delete from full_read where sync_id = $1", [.integer(syncID)])
+                try transaction.run("delete from backfill where sync_id = $1", [.integer(syncID)])
                 try transaction.run(
                     """
                     update sync set checkpoint = null, last_sync_at = null, failures = 0, requests_mass_deletion = 0
@@ -427,14 +431,14 @@ extension SQLStorage {
         )
     }
 
-    private static let selectSync: SQL = """
+    static let selectSync: SQL = """
         select s.id, s.environment_id, s.connection_id, i.key, s.name, s.variant, s.state, s.frequency_override,
             s.next_run_at, s.run_requested_at is not null, s.confirms_mass_deletion, s.run_generation,
             s.running_run_id, s.last_sync_at, s.checkpoint, s.failures, s.last_event_at
         from sync s join connection c on c.id = s.connection_id join integration i on i.id = c.integration_id
         """
 
-    private static func sync(_ row: any Row) throws -> Sync {
+    static func sync(_ row: any Row) throws -> Sync {
         Sync(
             id: row.integer(0),
             scope: EnvironmentScope(environmentID: row.integer(1)),

@@ -10,6 +10,7 @@ extension SQLStorage: WebhookStorage {
         now: Timestamp
     ) async throws -> [WebhookDelivery] {
         try await database.write { transaction in
+            let failing = try Self.failingEndpoints(in: transaction)
             // URL by URL, so that the thousands that wait for a dead endpoint are not even looked at.
             var due: [(place: Int, at: Int64, id: Int64)] = []
             var url =
@@ -17,7 +18,8 @@ extension SQLStorage: WebhookStorage {
                     "select min(url) from webhook_delivery where state = 'pending'"
                 ) { $0.textIfPresent(0) } ?? nil
             while let current = url {
-                let quota = min(perURL - busy[current, default: 0], limit)
+                let allowed = failing[current]?.quota(at: now, usual: perURL) ?? perURL
+                let quota = min(allowed - busy[current, default: 0], limit)
                 if quota > 0 {
                     var place = 0
                     try transaction.forEach(
@@ -73,18 +75,36 @@ extension SQLStorage: WebhookStorage {
 
     public func nextDeliveryAt() async throws -> Timestamp? {
         try await database.read { snapshot in
-            try snapshot.first("select min(next_attempt_at) from webhook_delivery where state = 'pending'") {
-                $0.timestampIfPresent(0)
-            } ?? nil
+            let next =
+                try snapshot.first(
+                    """
+                    select next_attempt_at from webhook_delivery d
+                    where state = 'pending' and not exists (
+                        select 1 from webhook_endpoint e where e.url = d.url and e.open_until is not null)
+                    order by next_attempt_at limit 1
+                    """
+                ) { $0.timestampIfPresent(0) } ?? nil
+            let held =
+                try snapshot.first(
+                    """
+                    select min(max(e.open_until, (
+                        select min(d.next_attempt_at) from webhook_delivery d where d.state = 'pending' and d.url = e.url)))
+                    from webhook_endpoint e where e.open_until is not null
+                    """
+                ) { $0.timestampIfPresent(0) } ?? nil
+            return [next, held].compactMap(\.self).min()
         }
     }
 
+    @discardableResult
     public func finishAttempt(
         _ attempt: DeliveryAttempt,
         deliveryID: Int64,
         state: WebhookDelivery.State,
-        nextAttemptAt: Timestamp?
-    ) async throws {
+        nextAttemptAt: Timestamp?,
+        breaker: EndpointBreaker,
+        now: Timestamp
+    ) async throws -> Timestamp? {
         try await database.write { transaction in
             let updated = try transaction.run(
                 """
@@ -94,7 +114,7 @@ extension SQLStorage: WebhookStorage {
                 [.integer(deliveryID), SQLValue(state), SQLValue(attempt.number), SQLValue(nextAttemptAt)]
             )
             // The environment may be gone, and its deliveries with it.
-            guard updated > 0 else { return }
+            guard updated > 0 else { return nil }
             // The same number comes twice when a claim ran out before its try had ended: the later one counts.
             try transaction.run(
                 """
@@ -107,6 +127,9 @@ extension SQLStorage: WebhookStorage {
                     .integer(deliveryID), SQLValue(attempt.number), SQLValue(attempt.startedAt),
                     .integer(attempt.duration.microseconds), SQLValue(attempt.status), SQLValue(attempt.error),
                 ]
+            )
+            return try Self.noteOutcome(
+                ofDelivery: deliveryID, hasFailed: attempt.error != nil, breaker, now: now, in: transaction
             )
         }
     }
@@ -158,6 +181,53 @@ extension SQLStorage {
         }
     }
 
+    /// - Returns: until when the endpoint is left alone, if that begins now.
+    private static func noteOutcome(
+        ofDelivery id: Int64,
+        hasFailed: Bool,
+        _ breaker: EndpointBreaker,
+        now: Timestamp,
+        in transaction: any Transaction
+    ) throws -> Timestamp? {
+        let url = try transaction.first("select url from webhook_delivery where id = $1", [.integer(id)]) { $0.text(0) }
+        guard let url else { return nil }
+        guard hasFailed else {
+            try transaction.run("delete from webhook_endpoint where url = $1", [.text(url)])
+            return nil
+        }
+        var failures =
+            try transaction.first(
+                "select url, failures, openings, open_until from webhook_endpoint where url = $1",
+                [.text(url)],
+                row: endpointFailures
+            ) ?? EndpointFailures()
+        let opens = failures.fail(at: now, breaker)
+        try transaction.run(
+            """
+            insert into webhook_endpoint (url, failures, openings, open_until) values ($1, $2, $3, $4)
+            on conflict (url) do update set failures = excluded.failures, openings = excluded.openings,
+                open_until = excluded.open_until
+            """,
+            [.text(url), SQLValue(failures.count), SQLValue(failures.openings), SQLValue(failures.openUntil)]
+        )
+        return opens ? failures.openUntil : nil
+    }
+
+    /// By URL; few in a world where most endpoints answer.
+    private static func failingEndpoints(in snapshot: any Snapshot) throws -> [String: EndpointFailures] {
+        var failing: [String: EndpointFailures] = [:]
+        try snapshot.forEach("select url, failures, openings, open_until from webhook_endpoint", []) { row in
+            failing[row.text(0)] = endpointFailures(row)
+        }
+        return failing
+    }
+
+    private static func endpointFailures(_ row: any Row) -> EndpointFailures {
+        EndpointFailures(
+            count: Int(row.integer(1)), openings: Int(row.integer(2)), openUntil: row.timestampIfPresent(3)
+        )
+    }
+
     private static let selectEvent: SQL =
         "select id, environment_id, connection_id, kind, body, created_at, headers from webhook_event"
 
@@ -177,8 +247,8 @@ extension SQLStorage {
 
     private static let selectDelivery: SQL = """
         select e.id, e.environment_id, e.connection_id, e.kind, e.body, e.created_at, e.headers, d.id, d.url, d.state,
-            d.attempts, d.next_attempt_at
-        from webhook_delivery d join webhook_event e on e.id = d.event_id
+            d.attempts, d.next_attempt_at, p.open_until
+        from webhook_delivery d join webhook_event e on e.id = d.event_id left join webhook_endpoint p on p.url = d.url
         """
 
     private static func delivery(_ row: any Row) throws -> WebhookDelivery {
@@ -190,7 +260,8 @@ extension SQLStorage {
             url: row.text(8),
             state: try row.value(9),
             attempts: Int(row.integer(10)),
-            nextAttemptAt: row.timestampIfPresent(11)
+            nextAttemptAt: row.timestampIfPresent(11),
+            heldUntil: row.timestampIfPresent(12)
         )
     }
 

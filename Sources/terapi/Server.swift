@@ -138,6 +138,7 @@ struct Server: Sendable {
                 functionControl: engine.functions,
                 proxyControl: engine.proxy,
                 providerWebhooks: engine.providerWebhooks,
+                deliveryControl: engine.deliveries,
                 dryruns: engine.dryruns,
                 clock: clock
             ),

@@ -10,7 +10,8 @@ struct Terapi: AsyncParsableCommand {
         subcommands: [
             Serve.self, Init.self, New.self, Dev.self, Dryrun.self, Test.self, Compile.self, Docs.self, Deploy.self,
             Rollback.self, Deployments.self, Templates.self, Models.self, Export.self, Providers.self, Proxy.self,
-            Demo.self, Sandbox.self, Logs.self, Keys.self, Variables.self, ProviderWebhooks.self, Config.self,
+            Webhooks.self, ProviderWebhooks.self, Demo.self, Sandbox.self, Logs.self, Keys.self, Variables.self,
+            Config.self,
         ]
     )
 

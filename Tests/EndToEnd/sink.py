@@ -49,6 +49,10 @@ class WebhookSink:
         with self._lock:
             self._failures += [(status, {"Retry-After": str(retry_after)} if retry_after else {})] * times
 
+    def recover(self):
+        with self._lock:
+            self._failures.clear()
+
     @property
     def deliveries(self):
         """What was accepted, in its order, repetitions included: dictionaries with id, path and body."""

@@ -19,6 +19,7 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { "\(method.rawValue) \(path)" }
 
+    static let keyedHeaders = HTTPFields([("Provider-Config-Key", "keyed"), ("Connection-Id", "c1")])
     static let connectionHeaders = HTTPFields([("Provider-Config-Key", "zendesk"), ("Connection-Id", "c1")])
 
     static let all: [AuthorizationRow] = {
@@ -32,6 +33,7 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
         let function = #""integration_id":"zendesk","type":"action","name":"open","code":"1""#
         let invocation =
             #"{"connection_id":"c1","integration_id":"zendesk","name":"NAME","invocation_type":"wait"}"#
+        let variantBody = #"{"provider_config_key":"zendesk","connection_id":"c1"}"#
         let flat = #"{"provider_config_key":"zendesk","connection_id":"n1","access_token":"t"}"#
         return [
             .init(
@@ -184,6 +186,28 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
             .init(
                 method: .any, path: "/proxy/*", uri: "/proxy/tickets?page=2", headers: connectionHeaders,
                 absentURI: "/proxy/tickets/nobody"),
+                method: .post, path: "/sync/:name/variant/:variant", uri: "/sync/tickets/variant/eu",
+                body: variantBody, absentURI: "/sync/nothing/variant/eu"),
+            .init(
+                method: .delete, path: "/sync/:name/variant/:variant", uri: "/sync/tickets/variant/eu",
+                body: variantBody, absentURI: "/sync/nothing/variant/eu"),
+            .init(
+                method: .post, path: "/webhook-events/replay", uri: "/webhook-events/replay",
+                body: #"{"from":"2026-01-01T00:00:00Z"}"#, status: 202),
+            .init(
+                method: .post, path: "/webhook-events/:eventId/replay", uri: "/webhook-events/msg_1/replay",
+                status: 202, absentURI: "/webhook-events/msg_2/replay"),
+            .init(
+                method: .post, path: "/mcp", uri: "/mcp", body: #"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
+                headers: connectionHeaders),
+            .init(method: .get, path: "/v1/openapi.json", uri: "/v1/openapi.json"),
+            .init(method: .get, path: "/v1/*", uri: "/v1/crm/tickets", headers: connectionHeaders),
+            .init(method: .post, path: "/v1/*", uri: "/v1/tickets", body: "{}", headers: connectionHeaders),
+            .init(method: .put, path: "/v1/*", uri: "/v1/tickets/7", headers: keyedHeaders),
+            .init(
+                method: .patch, path: "/v1/*", uri: "/v1/tickets/7", headers: connectionHeaders, status: 404,
+                absentURI: "/v1/tickets/7"),
+            .init(method: .delete, path: "/v1/*", uri: "/v1/tickets", headers: connectionHeaders, status: 405),
             .init(method: .get, path: "/environment", uri: "/environment"),
             .init(
                 method: .patch, path: "/environment", uri: "/environment", body: #"{"webhook":{"on_sync_error":false}}"#
@@ -265,6 +289,7 @@ struct AuthorizationMatrixTests {
             switch try access(of: row, in: world) {
             case .anyone: nil
             case .key(let scope), .keyOrSession(let scope): world.key([scope])
+            case .keyWithAny(let scopes): world.key(Set(scopes))
             case .session: world.sessionToken
             }
 
@@ -297,18 +322,20 @@ struct AuthorizationMatrixTests {
     @Test(arguments: AuthorizationRow.all)
     func `names the scope that a key lacks`(row: AuthorizationRow) async throws {
         let world = World()
-        let scope: APIScope
+        let scopes: [APIScope]
         switch try access(of: row, in: world) {
-        case .key(let needed), .keyOrSession(let needed): scope = needed
+        case .key(let needed), .keyOrSession(let needed): scopes = [needed]
+        case .keyWithAny(let needed): scopes = needed
         default: return
         }
         let others = world.key(
             Set(
                 APIScope.allCases.filter {
-                    APIKey(
+                    let key = APIKey(
                         id: 0, scope: EnvironmentScope(environmentID: 1), displayName: "", scopes: [$0],
                         createdAt: world.clock.now, lastUsedAt: nil
-                    ).allows(scope) == false
+                    )
+                    return !scopes.contains(where: key.allows)
                 })
         )
 
@@ -317,7 +344,7 @@ struct AuthorizationMatrixTests {
 
             #expect(answer.status == 403)
             #expect(answer.code == "forbidden")
-            #expect(answer.body.contains(scope.rawValue))
+            for scope in scopes { #expect(answer.body.contains(scope.rawValue)) }
             #expect(!answer.body.contains("canary"))
         }
     }
@@ -325,7 +352,10 @@ struct AuthorizationMatrixTests {
     @Test(arguments: AuthorizationRow.all)
     func `lets a connect session do only what is meant for it`(row: AuthorizationRow) async throws {
         let world = World()
-        guard case .key = try access(of: row, in: world) else { return }
+        switch try access(of: row, in: world) {
+        case .key, .keyWithAny: break
+        default: return
+        }
 
         let answer = try await send(row, to: world, bearer: world.sessionToken)
 
@@ -348,7 +378,7 @@ struct AuthorizationMatrixTests {
     func `shows nothing of one environment to another's key`(row: AuthorizationRow) async throws {
         let world = World()
         switch try access(of: row, in: world) {
-        case .key, .keyOrSession: break
+        case .key, .keyOrSession, .keyWithAny: break
         default: return
         }
 

@@ -4,7 +4,7 @@ import TestSupport
 
 /// Providers, the connect flow, credentials and syncs as the routes see them; remembers what it was asked.
 final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl, ActionControl, DeployControl,
-    FunctionControl, ProxyControl
+    FunctionControl, ProxyControl, DeliveryControl
 {
     struct State {
         var started: [ConnectStart] = []
@@ -29,6 +29,8 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
         var relayed: [(request: ProxyRequest, body: [UInt8])] = []
         /// `nil`: a body is read, and 200.
         var answer: (@Sendable (ProxyRequest) async throws -> any OutboundAnswer)?
+        var variants: [SyncVariant] = []
+        var replayed: [ReplaySelection] = []
         var triggered: [(selection: SyncSelection, reset: Bool, emptyCache: Bool, confirms: Bool)] = []
     }
 
@@ -140,12 +142,36 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
     }
 
     func actions(integrationKey: String, in scope: EnvironmentScope) -> [ActionDefinition] {
-        guard integrationKey == "zendesk" else { return [] }
-        return [
-            ActionDefinition(
-                integrationKey: integrationKey, name: "create-ticket", input: ["type": "object"], code: "code-canary"
-            )
-        ]
+        switch integrationKey {
+        case "zendesk":
+            [
+                ActionDefinition(
+                    integrationKey: integrationKey, name: "create-ticket", input: ["type": "object"],
+                    endpoints: Self.endpoints("POST /tickets"), code: "code-canary"
+                )
+            ]
+        case "keyed": [Self.findTicket]
+        default: []
+        }
+    }
+
+    static let findTicket = ActionDefinition(
+        integrationKey: "keyed",
+        name: "find.ticket",
+        input: [
+            "type": "object", "required": ["id"],
+            "properties": [
+                "id": ["type": "integer"], "open": ["type": "boolean"], "name": ["type": "string"],
+                "tags": ["type": "array", "items": ["type": "integer"]],
+            ],
+        ],
+        output: ["type": "object", "properties": ["made": ["type": "number"]], "additionalProperties": false],
+        endpoints: endpoints("GET /tickets/{id}", "PUT /tickets/{id}"),
+        code: "code-canary"
+    )
+
+    private static func endpoints(_ texts: String...) -> [ScriptEndpoint] {
+        texts.compactMap { try? ScriptEndpoint(.string($0), defaultMethod: .get) }
     }
 
     func onEvents(integrationKey: String, in scope: EnvironmentScope) -> [OnEventDefinition] {
@@ -186,10 +212,18 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
         return [
             SyncDefinition(
                 integrationKey: integrationKey, name: "tickets", models: ["Ticket"], frequency: frequency,
+                schemas: ["Ticket": Self.ticketSchema], endpoints: Self.endpoints("GET /crm/tickets"),
                 code: "code-canary"
             )
         ]
     }
+
+    /// As zod prints it.
+    static let ticketSchema: JSONValue = [
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "required": ["id"],
+        "properties": ["id": ["type": "string"], "owner": ["$ref": "#/$defs/Person"]],
+        "additionalProperties": false, "$defs": ["Person": ["type": "object", "additionalProperties": false]],
+    ]
 
     // MARK: Deployments and functions
 
@@ -336,6 +370,40 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
     func setFrequency(_ frequency: Frequency?, of selection: SyncSelection) async throws -> String {
         try check(selection)
         return frequency?.text ?? "every 5 minutes"
+    }
+
+    func createVariant(_ variant: SyncVariant) async throws -> Sync {
+        try check(variant)
+        state.withLock { $0.variants.append(variant) }
+        return Sync(
+            id: 8, scope: variant.scope, connectionID: 1, integrationKey: "zendesk", name: variant.syncName,
+            variant: variant.name, state: .started, frequencyOverride: nil, nextRunAt: nil, isRunRequested: false,
+            isMassDeletionConfirmed: false, runGeneration: 0, runningRunID: nil, lastSyncAt: nil, checkpoint: nil,
+            failures: 0
+        )
+    }
+
+    func deleteVariant(_ variant: SyncVariant) async throws {
+        try check(variant)
+        state.withLock { $0.variants.append(variant) }
+    }
+
+    private func check(_ variant: SyncVariant) throws {
+        try check(
+            SyncSelection(
+                scope: variant.scope, integrationKey: variant.integrationKey, connectionID: variant.connectionID,
+                names: []
+            )
+        )
+        guard variant.syncName == "tickets" else { throw TerapiError(.unknownSync, "The sync is unknown.") }
+    }
+
+    func replay(_ selection: ReplaySelection, in scope: EnvironmentScope) async throws -> ReplayOutcome {
+        if case .events(let ids) = selection, scope.environmentID != 1 || ids != ["msg_1"] {
+            throw TerapiError(.notFound, "The event is unknown.")
+        }
+        state.withLock { $0.replayed.append(selection) }
+        return scope.environmentID == 1 ? ReplayOutcome(events: 2, deliveries: 3) : ReplayOutcome()
     }
 
     // The development environment has the only integration with syncs, and one connection.

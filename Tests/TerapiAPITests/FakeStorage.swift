@@ -329,8 +329,13 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
     func releaseDeliveries(notOwnedBy owner: String, now: Timestamp) async throws {}
     func nextDeliveryAt() async throws -> Timestamp? { nil }
     func finishAttempt(
-        _ attempt: DeliveryAttempt, deliveryID: Int64, state: WebhookDelivery.State, nextAttemptAt: Timestamp?
-    ) async throws {}
+        _ attempt: DeliveryAttempt, deliveryID: Int64, state: WebhookDelivery.State, nextAttemptAt: Timestamp?,
+        breaker: EndpointBreaker, now: Timestamp
+    ) async throws -> Timestamp? { nil }
+    func replay(
+        _ selection: ReplaySelection, urls: [String], after place: ReplayPlace?, limit: Int,
+        in scope: EnvironmentScope, now: Timestamp
+    ) async throws -> (outcome: ReplayOutcome, next: ReplayPlace?) { (ReplayOutcome(), nil) }
 
     func events(in scope: EnvironmentScope, before: Timestamp?, limit: Int) async throws -> [WebhookHistory] {
         read { $0.events.filter { $0.event.scope == scope } }

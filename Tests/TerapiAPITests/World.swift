@@ -46,7 +46,7 @@ struct World: Sendable {
                 settings: storage, connections: storage, records: storage, webhooks: storage, logs: storage,
                 providers: engine, connectFlow: engine, credentials: engine, syncControl: engine, actionControl: engine,
                 deployControl: engine, functionControl: engine, proxyControl: engine, providerWebhooks: hooks,
-                clock: clock
+                deliveryControl: engine, clock: clock
             ),
             configuration: configuration,
             logger: logger

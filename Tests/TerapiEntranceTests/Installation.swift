@@ -137,6 +137,7 @@ struct Installation: Sendable {
                 functionControl: engine.functions,
                 proxyControl: engine.proxy,
                 providerWebhooks: engine.providerWebhooks,
+                deliveryControl: engine.deliveries,
                 clock: clock
             ),
             logger: logger

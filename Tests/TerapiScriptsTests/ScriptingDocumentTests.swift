@@ -95,7 +95,8 @@ struct ScriptingDocumentTests {
     @Test(arguments: [
         "get", "post", "put", "patch", "delete", "proxy", "paginate", "uncontrolledFetch", "batchSave", "batchUpdate",
         "batchDelete", "trackDeletesStart", "trackDeletesEnd", "deleteRecordsFromPreviousExecutions",
-        "getRecordsByIds", "listRecords", "setMergingStrategy", "getCheckpoint", "saveCheckpoint", "clearCheckpoint",
+        "getRecordsByIds", "listRecords", "setMergingStrategy", "reportBackfill", "getCheckpoint", "saveCheckpoint",
+        "clearCheckpoint",
         "getConnection", "getToken", "getMetadata", "updateMetadata", "setMetadata", "getIntegration",
         "getEnvironmentVariables", "getWebhookURL", "getFlowAttributes", "zodValidateInput", "ActionError",
         "triggerAction", "triggerSync", "startSync", "tryAcquireLock", "releaseLock", "releaseAllLocks", "log",

@@ -61,7 +61,9 @@ struct WebhookStorageConformance {
                 ),
                 deliveryID: delivery.id,
                 state: state,
-                nextAttemptAt: next
+                nextAttemptAt: next,
+                breaker: .webhooks,
+                now: now
             )
         }
 

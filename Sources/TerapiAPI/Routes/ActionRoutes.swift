@@ -9,13 +9,21 @@ struct ActionRoutes: Sendable {
     let actions: any ActionControl
 
     func trigger(_ call: Call) async throws -> Response {
+        try await run(call) {
+            var body = try await call.body()
+            let name = body.requiredText("action_name", .syncName)
+            let input = body.any("input")
+            try body.finish()
+            return (name, input)
+        }
+    }
+
+    /// Runs an action as the headers say: at once or by the queue.
+    /// - Parameter read: which one, and its input.
+    func run(_ call: Call, read: () async throws -> (name: String, input: JSONValue?)) async throws -> Response {
         let options = try readOptions(call)
         let (integrationKey, connectionID) = try call.connectionHeaders()
-        var body = try await call.body()
-        let name = body.requiredText("action_name", .syncName)
-        let input = body.any("input")
-        try body.finish()
-
+        let (name, input) = try await read()
         let request = ActionRequest(
             scope: try call.scope,
             integrationKey: integrationKey,

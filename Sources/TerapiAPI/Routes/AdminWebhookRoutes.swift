@@ -1,55 +1,32 @@
 import Hummingbird
 import TerapiCore
 
-/// What commands on the same machine ask about provider webhooks. They name the environment.
+/// Webhook events for commands on the same machine.
 struct AdminWebhookRoutes: Sendable {
+    private static let listed = 100
+
+    let webhooks: any WebhookStorage
+    let deliveries: any DeliveryControl
     let admin: AdminRoutes
-    let webhooks: ProviderWebhookRoutes
-    let subscriptions: WebhookSubscriptionRoutes
 
-    var routes: [Route] {
-        [
-            Route(.get, "/admin/provider-webhooks", .anyone, query: true, list),
-            Route(.post, "/admin/provider-webhooks/replay", .anyone, query: true, replay),
-            Route(.get, "/admin/provider-webhooks/:webhookId", .anyone, query: true, one),
-            Route(.get, "/admin/webhook-subscriptions", .anyone, query: true, subscribed),
-            Route(.post, "/admin/webhook-subscriptions", .anyone, query: true, subscribe),
-            Route(.post, "/admin/webhook-subscriptions/:subscriptionId/renew", .anyone, query: true, renew),
-            Route(.delete, "/admin/webhook-subscriptions/:subscriptionId", .anyone, query: true, unsubscribe),
-        ]
+    /// The latest ones.
+    func list(_ call: Call) async throws -> Response {
+        let scope = try await admin.scope(call)
+        let events = try await webhooks.events(in: scope, before: nil, limit: Self.listed)
+        return .json(["data": .array(events.map(\.json))])
     }
 
-    private func list(_ call: Call) async throws -> Response {
-        var query = try call.query()
-        let name = query.requiredText("environment", .lettersDigits(and: "_-"))
-        let filter = ProviderWebhookRoutes.filter(&query)
-        try query.finish()
-        return try await webhooks.list(filter, in: admin.scope(named: name))
-    }
-
-    private func one(_ call: Call) async throws -> Response {
-        try await webhooks.one(call.parameter("webhookId"), in: admin.scope(call))
-    }
-
-    private func replay(_ call: Call) async throws -> Response {
-        try await webhooks.replay(call, in: admin.scope(call))
-    }
-
-    private func subscribed(_ call: Call) async throws -> Response {
-        try await subscriptions.list(in: admin.scope(call))
-    }
-
-    private func subscribe(_ call: Call) async throws -> Response {
-        try await subscriptions.create(call, in: admin.scope(call))
-    }
-
-    private func renew(_ call: Call) async throws -> Response {
-        let renewed = try await subscriptions.webhooks.renew(try subscriptions.number(call), in: admin.scope(call))
-        return .json(["data": .object(renewed.json)])
-    }
-
-    private func unsubscribe(_ call: Call) async throws -> Response {
-        try await subscriptions.webhooks.unsubscribe(try subscriptions.number(call), in: admin.scope(call))
-        return .success
+    /// Named events, or a range of time.
+    func replay(_ call: Call) async throws -> Response {
+        let scope = try await admin.scope(call)
+        var body = try await call.body()
+        let selection: ReplaySelection
+        if let ids = body.texts("ids", .lettersDigits(and: "_-", 1...64), maxCount: 1000) {
+            selection = .events(ids)
+        } else {
+            selection = body.replayRange(now: call.now)
+        }
+        try body.finish()
+        return try await WebhookEventRoutes.replay(selection, in: scope, deliveries)
     }
 }

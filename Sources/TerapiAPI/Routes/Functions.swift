@@ -52,7 +52,7 @@ struct Function: Sendable {
             json["scopes"] = JSONValue(sync.scopes)
             json["input"] = .null
             json["returns"] = JSONValue(sync.models)
-            json["endpoints"] = .array(sync.endpoints)
+            json["endpoints"] = .array(sync.endpoints.map(\.json))
             json["webhookSubscriptions"] = JSONValue(sync.webhookSubscriptions)
             json["models"] = .array(
                 sync.models.map { ["name": .string($0), "fields": ModelFields.of(sync.schemas[$0] ?? .null)] }
@@ -63,7 +63,7 @@ struct Function: Sendable {
             json["scopes"] = JSONValue(action.scopes)
             json["input"] = action.input ?? .null
             json["output"] = action.output ?? .null
-            json["endpoints"] = .array(action.endpoints)
+            json["endpoints"] = .array(action.endpoints.map(\.json))
             var schemas: JSONObject = [:]
             schemas["input"] = action.input
             schemas["output"] = action.output

@@ -15,12 +15,20 @@ struct RecordRoutes: Sendable {
 
     /// A page of one model's records, passed on as the bytes that the storage made.
     func list(_ call: Call) async throws -> Response {
+        try await list(call) { query in
+            let model = query.requiredText("model", .model)
+            if let first = model.utf8.first, !TextRule.isLetter(first) {
+                query.refuse("model", "invalid_format", "Expected a letter first.")
+            }
+            return model
+        }
+    }
+
+    /// - Parameter readModel: which model is meant.
+    func list(_ call: Call, readModel: (inout QueryReader) -> String) async throws -> Response {
         let (integrationKey, connectionID) = try call.connectionHeaders()
         var query = try call.query()
-        let model = query.requiredText("model", .model)
-        if let first = model.utf8.first, !TextRule.isLetter(first) {
-            query.refuse("model", "invalid_format", "Expected a letter first.")
-        }
+        let model = readModel(&query)
         let variant = query.text("variant", .syncName)
         let cursor = query.text("cursor", .text(1...1000))
         let limit = query.integer("limit", in: 1...10_000)

@@ -37,8 +37,6 @@ struct ScriptRoutes: Sendable {
 
 /// Actions as a language model can be given them.
 struct OpenAITools {
-    private static let maxNameLength = 64
-
     let json: JSONValue
 
     init(_ functions: [Function]) {
@@ -54,7 +52,7 @@ struct OpenAITools {
                     return [
                         "type": "function",
                         "function": [
-                            "name": .string(Self.allowed(name)),
+                            "name": .string(ToolName.allowed(name)),
                             "description": .string(action.description),
                             "parameters": action.input ?? ["type": "object", "properties": [:]],
                         ],
@@ -63,12 +61,31 @@ struct OpenAITools {
             )
         ]
     }
+}
+
+/// What language models take for the name of a tool.
+enum ToolName {
+    static let maxLength = 64
 
     /// Letters, digits, `_` and `-` only.
-    private static func allowed(_ name: String) -> String {
+    static func allowed(_ name: String) -> String {
         String(
             name.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-") ? $0 : "_" }
-                .prefix(maxNameLength)
+                .prefix(maxLength)
         )
+    }
+
+    /// Different ones for actions of one integration, in their order.
+    static func unique(_ names: [String]) -> [String] {
+        var taken: Set<String> = []
+        return names.map { name in
+            var candidate = allowed(name)
+            var number = 2
+            while !taken.insert(candidate).inserted {
+                candidate = String(allowed(name).prefix(maxLength - 4)) + "_\(number)"
+                number += 1
+            }
+            return candidate
+        }
     }
 }

@@ -101,6 +101,37 @@ struct SyncRoutes: Sendable {
         return .json(["syncs": .array(try await syncs.status(selection).map(\.json))])
     }
 
+    func createVariant(_ call: Call) async throws -> Response {
+        let sync = try await syncs.createVariant(readVariant(call))
+        return .json([
+            "id": .string(String(sync.id)), "name": .string(sync.name), "variant": .string(sync.variant),
+        ])
+    }
+
+    func deleteVariant(_ call: Call) async throws -> Response {
+        try await syncs.deleteVariant(readVariant(call))
+        return .success
+    }
+
+    private func readVariant(_ call: Call) async throws -> SyncVariant {
+        let syncName = try call.parameter("name", .syncName)
+        let name = try call.parameter("variant", .syncName)
+        var body = try await call.body()
+        let integrationKey = body.requiredText("provider_config_key", .integrationKey)
+        let connectionID = body.requiredText("connection_id", .connectionID)
+        try body.finish()
+        guard name != Sync.base else {
+            throw TerapiError(.invalidVariant, "\"\(Sync.base)\" is the variant that every sync has.")
+        }
+        return SyncVariant(
+            scope: try call.scope,
+            integrationKey: integrationKey,
+            connectionID: connectionID,
+            syncName: syncName,
+            name: name
+        )
+    }
+
     func setFrequency(_ call: Call) async throws -> Response {
         var body = try await call.body()
         let integrationKey = body.requiredText("provider_config_key", .integrationKey)
@@ -148,9 +179,23 @@ extension SyncStatus {
                 .object(JSONObject(recordCounts.sorted { $0.key < $1.key }.map { ($0.key, JSONValue($0.value)) }))
             ),
             ("checkpoint", sync.checkpoint ?? .null),
+            ("backfill", backfill.map(Self.progress(of:)) ?? .null),
         ])
         if let endedAt = latestRun?.endedAt { json["finishedAt"] = JSONValue(endedAt) }
         return .object(json)
+    }
+
+    private static func progress(of backfill: Backfill) -> JSONValue {
+        [
+            "from": JSONValue(backfill.from),
+            "until": JSONValue(backfill.until),
+            "reached": JSONValue(backfill.reached),
+            "windows": JSONValue(backfill.windows),
+            "windows_done": JSONValue(backfill.windowsDone),
+            "percent": JSONValue(backfill.percent),
+            "started_at": JSONValue(backfill.startedAt),
+            "finished_at": JSONValue(backfill.finishedAt),
+        ]
     }
 
     private var latestResult: JSONObject {

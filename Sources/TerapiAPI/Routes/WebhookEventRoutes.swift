@@ -4,6 +4,7 @@ import TerapiCore
 /// What the team's backend was told, and how that went.
 struct WebhookEventRoutes: Sendable {
     let webhooks: any WebhookStorage
+    let deliveries: any DeliveryControl
 
     func list(_ call: Call) async throws -> Response {
         var query = try call.query()
@@ -22,10 +23,57 @@ struct WebhookEventRoutes: Sendable {
         }
         return .json(["data": event.json])
     }
+
+    func replayOne(_ call: Call) async throws -> Response {
+        let id = try call.parameter("eventId", .lettersDigits(and: "_-", 1...64))
+        return try await Self.replay(.events([id]), in: call.scope, deliveries)
+    }
+
+    func replay(_ call: Call) async throws -> Response {
+        var body = try await call.body()
+        let selection = body.replayRange(now: call.now)
+        try body.finish()
+        return try await Self.replay(selection, in: call.scope, deliveries)
+    }
+
+    static func replay(
+        _ selection: ReplaySelection,
+        in scope: EnvironmentScope,
+        _ deliveries: any DeliveryControl
+    ) async throws -> Response {
+        let outcome = try await deliveries.replay(selection, in: scope)
+        return .json(
+            ["events": JSONValue(outcome.events), "deliveries": JSONValue(outcome.deliveries)], status: .accepted
+        )
+    }
+}
+
+private enum ReplayedEvents: String, CaseIterable {
+    case undelivered, all
+}
+
+extension BodyReader {
+    /// `from`, `until` (now) and `events` (`undelivered`).
+    mutating func replayRange(now: Timestamp) -> ReplaySelection {
+        let from = moment("from")
+        let until = moment("until") ?? now
+        let events = choice("events", of: ReplayedEvents.allCases) ?? .undelivered
+        if !has("from") { refuse("from", code: "invalid_type", "Required.") }
+        return .range(from: from ?? now, until: until, undelivered: events == .undelivered)
+    }
+
+    private mutating func moment(_ field: String) -> Timestamp? {
+        guard let text = text(field) else { return nil }
+        let moment = Timestamp(iso8601: text)
+        if moment == nil {
+            refuse(field, code: "invalid_format", "Expected a date and time such as 2026-01-31T12:00:00.000Z.")
+        }
+        return moment
+    }
 }
 
 extension WebhookHistory {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         [
             "id": .string(event.id),
             "type": .string(event.kind.rawValue),
@@ -38,6 +86,7 @@ extension WebhookHistory {
                         "url": .string(delivery.url),
                         "state": .string(delivery.state.rawValue),
                         "next_attempt_at": JSONValue(delivery.nextAttemptAt),
+                        "held_until": JSONValue(delivery.state == .pending ? delivery.heldUntil : nil),
                         "attempts": .array(attempts.map(\.json)),
                     ]
                 }

@@ -112,11 +112,14 @@ public struct APIResponder: HTTPResponder {
             return .anyone
         case .key(let scope):
             let token = try authenticator.bearerToken(request.headers[.authorization])
-            return try await .key(key(token, scope))
+            return try await .key(key(token, [scope]))
+        case .keyWithAny(let scopes):
+            let token = try authenticator.bearerToken(request.headers[.authorization])
+            return try await .key(key(token, scopes))
         case .keyOrSession(let scope):
             let token = try authenticator.bearerToken(request.headers[.authorization])
             if Authenticator.isSessionToken(token) { return try await .session(authenticator.session(token)) }
-            return try await .key(key(token, scope))
+            return try await .key(key(token, [scope]))
         case .session:
             let query = try QueryReader(request.uri.query ?? "")
             let token =
@@ -129,11 +132,9 @@ public struct APIResponder: HTTPResponder {
         }
     }
 
-    private func key(_ token: String, _ scope: APIScope) async throws -> APIKey {
+    private func key(_ token: String, _ scopes: [APIScope]) async throws -> APIKey {
         let key = try await authenticator.key(token)
-        guard key.allows(scope) else {
-            throw TerapiError(.forbidden, "The API key lacks the scope \"\(scope.rawValue)\".")
-        }
+        guard scopes.contains(where: key.allows) else { throw TerapiError.lacking(scopes) }
         return key
     }
 
@@ -241,7 +242,16 @@ enum PathForLog {
     }
 }
 
+extension TerapiError {
+    /// A key may do none of what one of these scopes would let it do.
+    static func lacking(_ scopes: [APIScope]) -> TerapiError {
+        let names = scopes.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
+        return TerapiError(.forbidden, "The API key lacks the scope \(names).")
+    }
+}
+
 extension HTTPField.Name {
+    static let mcpProtocolVersion = Self("MCP-Protocol-Version").wellFormed
     static let requestID = Self("X-Request-Id").wellFormed
     static let providerConfigKey = Self("Provider-Config-Key").wellFormed
     static let connectionID = Self("Connection-Id").wellFormed

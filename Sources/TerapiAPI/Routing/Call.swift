@@ -41,6 +41,11 @@ struct Call: Sendable {
         return key.allows(scope)
     }
 
+    /// - Throws: `TerapiError(.forbidden)` when the caller's key lacks a scope.
+    func require(_ scope: APIScope) throws {
+        guard allows(scope) else { throw TerapiError.lacking([scope]) }
+    }
+
     func parameter(_ name: String) -> String {
         parameters[name] ?? ""
     }

@@ -18,9 +18,9 @@ extension TerapiError {
         switch code {
         case .invalidBody, .invalidQueryParams, .invalidURIParams, .invalidHeaders, .invalidCursor, .unknownConnection,
             .unknownProviderConfig, .missingProviderConfigKey, .unknownProvider, .unknownSync, .noSyncsFound,
-            .unknownModel, .invalidVariant, .resourceCapped, .connectionTestFailed, .connectionValidationFailed,
-            .invalidCredentials, .refreshTokenExternalError, .missingAPIURL, .outboundRefused,
-            .baseURLOverrideNotAllowed, .proxyRedirectToDeniedHost, .invalidSyncRecord,
+            .unknownModel, .invalidVariant, .syncVariantAlreadyExists, .resourceCapped, .connectionTestFailed,
+            .connectionValidationFailed, .invalidCredentials, .refreshTokenExternalError, .missingAPIURL,
+            .outboundRefused, .baseURLOverrideNotAllowed, .proxyRedirectToDeniedHost, .invalidSyncRecord,
             .invalidActionInput, .invalidActionOutput, .scriptOutputTooLarge, .invalidDefinition,
             .functionManagedByDeploy, .webhookInvalidPayload:
             .badRequest

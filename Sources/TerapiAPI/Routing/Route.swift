@@ -9,6 +9,8 @@ struct Route: Sendable {
         case anyone
         /// An API key with this scope.
         case key(APIScope)
+        /// An API key with one of these scopes. The handler asks for the one that it needs: ``Call/require(_:)``.
+        case keyWithAny([APIScope])
         /// An API key with this scope, or an end user in a connect session.
         case keyOrSession(APIScope)
         /// An end user in a connect session. Addresses that a browser opens carry the token in the query.

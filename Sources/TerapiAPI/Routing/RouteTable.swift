@@ -23,14 +23,18 @@ struct RouteTable: Sendable {
     /// Paths without parameters, by their text: the ones that are asked for most.
     private var fixed: [String: [Route]] = [:]
     private var patterns: [Int: [Pattern]] = [:]
-    /// Paths of which only the beginning is fixed.
-    private var trees: [(beginning: String, route: Route)] = []
+    /// What is taken where nothing else is, by the beginning of the path with its slash.
+    private var open: [(prefix: String, routes: [Route])] = []
 
     init(_ routes: [Route]) {
         for route in routes {
-            if route.path.hasSuffix("*") {
-                precondition(route.method == .any, "\(route.path): what takes every path takes every method")
-                trees.append((String(route.path.dropLast()), route))
+            if route.path.hasSuffix("/*") {
+                let prefix = String(route.path.dropLast())
+                if let index = open.firstIndex(where: { $0.prefix == prefix }) {
+                    open[index].routes.append(route)
+                } else {
+                    open.append((prefix, [route]))
+                }
                 continue
             }
             let segments = route.path.split(separator: "/").map(String.init)
@@ -53,9 +57,6 @@ struct RouteTable: Sendable {
 
     func match(_ method: HTTPRequest.Method, _ path: String) -> Match {
         if let routes = fixed[path] { return match(method, routes, parameters: [:]) }
-        if let tree = trees.first(where: { path.hasPrefix($0.beginning) }) {
-            return .route(tree.route, parameters: ["*": String(path.dropFirst(tree.beginning.count))])
-        }
         let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
         // A slash at the end is forgiven.
         let given = segments.last == "" ? segments.dropLast() : segments[...]
@@ -74,12 +75,13 @@ struct RouteTable: Sendable {
             }
             return match(method, pattern.routes, parameters: parameters)
         }
-        return .none
+        guard let taking = open.first(where: { path.hasPrefix($0.prefix) }) else { return .none }
+        return match(method, taking.routes, parameters: ["*": String(path.dropFirst(taking.prefix.count))])
     }
 
     private func match(_ method: HTTPRequest.Method, _ routes: [Route], parameters: [String: String]) -> Match {
         let wanted = method == .head ? .get : method
-        if let route = routes.first(where: { $0.method == wanted }) { return .route(route, parameters: parameters) }
+        if let route = routes.first(where: { $0.method == wanted || $0.method == .any }) { return .route(route, parameters: parameters) }
         return .otherMethods(routes.map(\.method))
     }
 }

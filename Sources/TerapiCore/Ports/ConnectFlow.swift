@@ -157,6 +157,38 @@ public protocol SyncControl: Sendable {
     /// - Parameter frequency: `nil` takes the override away.
     /// - Returns: the frequency now in force.
     func setFrequency(_ frequency: Frequency?, of selection: SyncSelection) async throws -> String
+
+    /// Makes a variant of a sync on one connection: a sync of its own, with a checkpoint and records of its own.
+    /// - Throws: `TerapiError`: `.unknownConnection`, `.unknownProviderConfig`, `.unknownSync`,
+    ///   `.syncVariantAlreadyExists`, `.resourceCapped`.
+    func createVariant(_ variant: SyncVariant) async throws -> Sync
+
+    /// Ends a variant and removes its records.
+    /// - Throws: as ``createVariant(_:)``, and `TerapiError(.notFound)` when there is none.
+    func deleteVariant(_ variant: SyncVariant) async throws
+}
+
+/// One variant of one sync on one connection.
+public struct SyncVariant: Sendable {
+    public var scope: EnvironmentScope
+    public var integrationKey: String
+    public var connectionID: String
+    public var syncName: String
+    public var name: String
+
+    public init(
+        scope: EnvironmentScope,
+        integrationKey: String,
+        connectionID: String,
+        syncName: String,
+        name: String
+    ) {
+        self.scope = scope
+        self.integrationKey = integrationKey
+        self.connectionID = connectionID
+        self.syncName = syncName
+        self.name = name
+    }
 }
 
 /// Which syncs a request is about.
@@ -182,6 +214,8 @@ public struct SyncStatus: Sendable {
     public var status: String
     public var frequency: String
     public var recordCounts: [String: Int]
+    /// How far it has come in reading its history; `nil` when it has none to read.
+    public var backfill: Backfill?
 
     public init(
         sync: Sync,
@@ -189,7 +223,8 @@ public struct SyncStatus: Sendable {
         latestRun: SyncRun?,
         status: String,
         frequency: String,
-        recordCounts: [String: Int]
+        recordCounts: [String: Int],
+        backfill: Backfill? = nil
     ) {
         self.sync = sync
         self.connectionID = connectionID
@@ -197,5 +232,6 @@ public struct SyncStatus: Sendable {
         self.status = status
         self.frequency = frequency
         self.recordCounts = recordCounts
+        self.backfill = backfill
     }
 }

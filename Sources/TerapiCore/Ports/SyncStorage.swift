@@ -5,7 +5,7 @@ public protocol SyncStorage: Sendable {
     /// that are defined again. A connection whose scripts of an event are still to run gets its syncs after those.
     func settleSyncs(_ definitions: [SyncDefinition], in scope: EnvironmentScope, now: Timestamp) async throws
 
-    /// Makes a sync due by the frequency of its definition, on the connections that have no frequency of their own.
+    /// Makes syncs due by the frequency of their definition, on the connections that have no frequency of their own.
     func reschedule(_ definitions: [SyncDefinition], in scope: EnvironmentScope, now: Timestamp) async throws
 
     /// Makes the syncs that a connection lacks, due at once when they start automatically.
@@ -17,6 +17,31 @@ public protocol SyncStorage: Sendable {
 
     /// Pauses or starts. A running run goes on. Starting makes the sync due at `nextRunAt`.
     func setState(_ state: Sync.State, syncID: Int64, nextRunAt: Timestamp?, now: Timestamp) async throws
+
+    /// Makes a variant of a sync, due at once when the sync starts automatically.
+    /// - Parameter limit: how many variants a sync may have on one connection.
+    /// - Throws: `TerapiError`: `.unknownSync` when the connection does not have the sync, `.syncVariantAlreadyExists`,
+    ///   `.resourceCapped`.
+    func addVariant(
+        _ variant: String,
+        of definition: SyncDefinition,
+        connectionID: Int64,
+        limit: Int,
+        now: Timestamp
+    ) async throws -> Sync
+
+    /// Ends a variant and removes its checkpoint, its runs and its records for good.
+    /// - Parameter models: those of the sync, without the variant.
+    func removeVariant(_ sync: Sync, models: [String]) async throws
+
+    /// How far the sync has come in reading its history; `nil` when it has none to read.
+    func backfill(syncID: Int64) async throws -> Backfill?
+
+    /// Notes how far a run has come in reading the history.
+    /// - Parameter event: goes out with the first note that it is finished.
+    /// - Returns: whether this was that note.
+    /// - Throws: `TerapiError(.staleRun)` when a later run has begun.
+    func note(_ backfill: Backfill, run: RunFence, event: WebhookEvent?) async throws -> Bool
 
     func setFrequencyOverride(_ text: String?, syncID: Int64, nextRunAt: Timestamp?) async throws
 

@@ -7,6 +7,7 @@
         'getConnection', 'getToken', 'getIntegration', 'getEnvironmentVariables', 'getWebhookURL', 'getFlowAttributes',
         'getMetadata', 'setMetadata', 'updateMetadata', 'getCheckpoint', 'saveCheckpoint', 'clearCheckpoint',
         'trackDeletesStart', 'trackDeletesEnd', 'deleteRecordsFromPreviousExecutions', 'setMergingStrategy',
+        'reportBackfill',
         'triggerAction', 'triggerSync', 'startSync', 'tryAcquireLock', 'releaseLock', 'releaseAllLocks',
     ];
     for (const name of names) {

@@ -137,9 +137,10 @@
         return String(value).includes('.') ? date.toISOString() : /T/.test(value) ? seconds(date) : seconds(date).slice(0, 10);
     };
 
-    const startOf = (backfill) => {
-        const date = new Date(Date.now() - backfill.days * 86400000);
-        switch (backfill.as) {
+    /// A time as the provider takes it.
+    const written = (time, as) => {
+        const date = new Date(time);
+        switch (as) {
             case 'date': return seconds(date).slice(0, 10);
             case 'unix': return Math.floor(date / 1000);
             case 'unix_ms': return Number(date);
@@ -171,7 +172,8 @@
         return Object.fromEntries(filled.filter(([, member]) => member !== undefined));
     };
 
-    const scopeOf = async (terapi, spec, stored) => {
+    /// - Parameter window: the part of the history that is read, `from` and `until` in milliseconds; or undefined
+    const scopeOf = async (terapi, spec, stored, window) => {
         const roots = rootsIn(spec.request);
         const scope = {};
         if (roots.has('metadata')) scope.metadata = await terapi.getMetadata();
@@ -184,8 +186,9 @@
         scope.checkpoint = {};
         for (const name of names) {
             if (stored?.[name] !== undefined) scope.checkpoint[name] = minus(spec.file, name, stored[name], spec.checkpoint.overlap);
-            else if (spec.backfill) scope.checkpoint[name] = startOf(spec.backfill);
+            else if (window) scope.checkpoint[name] = written(window.from, spec.backfill.as);
         }
+        scope.backfill = window?.until === undefined ? {} : { until: written(window.until, spec.backfill.as) };
         return scope;
     };
 
@@ -199,17 +202,16 @@
         return { endpoint: filled, method, params: fillAll(params, scope), headers: fillAll(headers, scope), data: fillAll(data, scope), retries, paginate };
     };
 
-    /// The members of a checkpoint that hold where a reading which was cut off goes on, and what it had reached.
+    /// The members of a checkpoint that hold where a reading which was cut off goes on, and what it had reached; and those
+    /// that hold how far the history is read.
     const pagePlace = '_page';
-    const cutOff = (stored, place, reached) => ({
-        ...stored,
-        [pagePlace]: place,
-        ...Object.fromEntries(Object.entries(reached ?? {}).map(([name, value]) => [`${pagePlace}.${name}`, value])),
-    });
+    const historyPlace = '_history';
+    const under = (place, members) => Object.fromEntries(Object.entries(members ?? {}).map(([name, value]) => [`${place}.${name}`, value]));
     const split = (checkpoint) => {
-        const parts = { from: checkpoint?.[pagePlace], stored: {}, partial: {} };
+        const parts = { from: checkpoint?.[pagePlace], stored: {}, partial: {}, history: undefined };
         for (const [name, value] of Object.entries(checkpoint ?? {})) {
             if (name.startsWith(`${pagePlace}.`)) parts.partial[name.slice(pagePlace.length + 1)] = value;
+            else if (name.startsWith(`${historyPlace}.`)) parts.history = { ...parts.history, [name.slice(historyPlace.length + 1)]: value };
             else if (name !== pagePlace) parts.stored[name] = value;
         }
         return parts;
@@ -267,22 +269,89 @@
             : spec.id !== undefined ? (item) => ({ ...item, id: id(item) }) : undefined;
 
         const exec = async (terapi) => {
-            const { from, stored, partial } = split(await terapi.getCheckpoint());
-            if (from === undefined) return read(terapi, stored);
+            const place = split(await terapi.getCheckpoint());
+            const isFirst = place.from === undefined && Object.keys(place.stored).length === 0;
+            if (spec.backfill && (place.history || isFirst)) await readHistory(terapi, place);
+            else await readOn(terapi, place);
+        };
+
+        /// Goes on where an earlier reading was cut off.
+        const readOn = async (terapi, place) => {
+            if (place.from === undefined) return read(terapi, place);
             try {
-                return await read(terapi, stored, from, partial);
+                return await read(terapi, place);
             } catch (error) {
                 const status = error?.response?.status;
                 if (![400, 404, 410, 422].includes(status)) throw error;
                 await terapi.log(`The provider refuses the page at which the last run was cut off (${status}): reading from the start.`, {}, { level: 'warn' });
-                return read(terapi, stored);
+                // What the windows before have reached stays.
+                return read(terapi, { ...place, from: undefined, partial: place.window ? place.partial : {} });
             }
         };
 
-        const read = async (terapi, stored, from, partial) => {
-            const scope = await scopeOf(terapi, spec, stored);
+        /// What was there before the first run, from its beginning on. Where the request takes an end, window after window;
+        /// a run that is cut off goes on in its window.
+        const readHistory = async (terapi, place) => {
+            const now = Math.floor(Date.now() / 1000) * 1000;
+            const history = place.history ?? {
+                from: now - spec.backfill.days * 86400000, until: now, done: 0,
+                // As it is now: another size later must not leave out a part.
+                ...(spec.backfill.window === undefined ? {} : { size: spec.backfill.window }),
+            };
+            // A run that is cut off at once does not begin another history.
+            if (!place.history) await terapi.saveCheckpoint(under(historyPlace, history));
+            const { size } = history;
+            const windows = size === undefined ? 1 : Math.ceil((history.until - history.from) / size);
+            const endOf = (window) => (window === 0 ? history.from : Math.min(history.from + window * (size ?? Infinity), history.until));
+            const tell = (facts) => terapi.reportBackfill({
+                from: seconds(new Date(history.from)), until: seconds(new Date(history.until)), windows, windows_done: history.done, ...facts,
+            });
+            const begun = size === undefined ? timeIn(place.stored, history) : undefined;
+            await tell({ reached: seconds(new Date(begun ?? endOf(history.done))) });
+            while (history.done < windows) {
+                const window = size === undefined
+                    ? { from: history.from } : { from: endOf(history.done), until: endOf(history.done + 1) };
+                const stored = size === undefined ? place.stored : {};
+                const reached = await readOn(terapi, { ...place, stored, history, window, tell });
+                history.done += 1;
+                place = { stored: {}, partial: reached, history };
+                await terapi.saveCheckpoint({ ...under(pagePlace, reached), ...under(historyPlace, history) });
+                if (history.done < windows) await tell({ reached: seconds(new Date(endOf(history.done))) });
+            }
+            // Told before the last trace of it is gone from the checkpoint: a run that is cut off here tells it again.
+            await tell({ finished: true });
+            const checkpoint = { ...place.partial };
+            for (const name of Object.keys(spec.checkpoint.fields)) {
+                // Nothing was there to learn a place from. The provider's clock may be behind ours.
+                checkpoint[name] ??= written(history.until - 3600000, spec.backfill.as);
+            }
+            await terapi.saveCheckpoint(checkpoint);
+        };
+
+        /// The time that a reading in ascending order has reached, where its checkpoint tells one.
+        const timeIn = (reached, { from, until }) =>
+            Object.values(reached ?? {}).map(instant).find((time) => time >= from && time <= until);
+
+        /// At most every other second, how far a history without windows has come.
+        const teller = (tell, history) => {
+            let last = host.clock();
+            return async (reached) => {
+                const time = timeIn(reached, history);
+                if (time === undefined || host.clock() - last < 2000) return;
+                last = host.clock();
+                await tell({ reached: seconds(new Date(time)) });
+            };
+        };
+
+        /// @param place where to begin, and the window of a history that is being read
+        /// @returns what the checkpoint's members have reached; a reading that is no part of a history has saved it
+        const read = async (terapi, { from, stored, partial, history, window, tell }) => {
+            const scope = await scopeOf(terapi, spec, stored, window);
             const advance = spec.checkpoint ? follower(file, spec.checkpoint.fields, stored, partial) : undefined;
             const responses = {};
+            const isAscending = spec.checkpoint?.order === 'ascending' && window?.until === undefined;
+            const advanced = window && isAscending ? teller(tell, history) : undefined;
+            const marks = window ? under(historyPlace, history) : {};
             let reached;
             // One page is handed over while the next is being read, never more: a failure stops the reading.
             let handing;
@@ -305,12 +374,13 @@
                 const records = map ? items.map(map) : items;
                 reached = advance?.(page, responses);
                 let checkpoint;
-                if (spec.checkpoint?.order === 'ascending') checkpoint = reached;
-                else if (isPlace(responses.next)) checkpoint = cutOff(stored, responses.next, reached);
+                if (isAscending) checkpoint = { ...reached, ...marks };
+                else if (isPlace(responses.next)) checkpoint = { ...stored, [pagePlace]: responses.next, ...under(pagePlace, reached), ...marks };
                 await handing;
                 handing = save(spec, records, checkpoint);
                 // Heard when it is awaited, after the next page has come.
                 handing.catch(() => {});
+                await advanced?.(reached);
             };
             try {
                 for await (const page of pagesOf(terapi, spec, requestOf(spec, scope), responses, from)) await readPage(page);
@@ -319,8 +389,9 @@
             }
             if (detectsDeletions) await terapi.trackDeletesEnd(model);
             else if (spec.trackDeletes) await terapi.log('This run went on where the last one was cut off. The next run looks for deletions.');
-            if (spec.checkpoint?.order === 'ascending') return;
             // A reading without any page may still say where it ended.
+            if (window) return reached ?? advance([], responses);
+            if (spec.checkpoint?.order === 'ascending') return;
             if (advance) await terapi.saveCheckpoint(reached ?? advance([], responses));
             else await terapi.clearCheckpoint();
         };

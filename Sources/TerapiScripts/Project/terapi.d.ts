@@ -216,26 +216,44 @@ declare module 'terapi' {
             model: keyof ModelsOf<Models>,
         ): Promise<void>;
 
+        /** Tells how far the first reading of what was there before has come. The times are ISO 8601. */
+        reportBackfill(progress: {
+            from: string;
+            until: string;
+            /** Everything before this has been read. */
+            reached?: string;
+            windows?: number;
+            windows_done?: number;
+            /** All of it: told to the team's backend, once. */
+            finished?: boolean;
+        }): Promise<void>;
+
         getCheckpoint<C = Point>(): Promise<C | null>;
     }
 
     // What a script exports
 
-    export interface Endpoint {
-        method: Method;
-        path: string;
-        group?: string;
-    }
+    /** Where records or an action are offered below `/v1`: `GET /contacts`, `POST /tickets/{id}/close`. */
+    export type Endpoint =
+        | string
+        | {
+              method: Method;
+              path: string;
+              /** Of a sync with several models. */
+              model?: string;
+              group?: string;
+          };
 
     type MaybePromise<T> = T | Promise<T>;
 
     export interface SyncDefinition<Models, Metadata, Point> {
         description?: string;
         version?: string;
-        /** `every 5 minutes`, `every hour`, `every day` … */
+        /** `every 5 minutes`, `every hour`, `every day` …; or by the clock of a place: `0 6 * * 1-5 Europe/Berlin`. */
         frequency: string;
         /** The records that the sync saves: a schema of each by name. */
         models: Models;
+        endpoint?: Endpoint;
         endpoints?: Endpoint[];
         scopes?: string[];
         metadata?: Metadata;
@@ -259,6 +277,7 @@ declare module 'terapi' {
         input?: Input;
         output?: Output;
         endpoint?: Endpoint;
+        endpoints?: Endpoint[];
         scopes?: string[];
         metadata?: Metadata;
         checkpoint?: Point;

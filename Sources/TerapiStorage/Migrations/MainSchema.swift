@@ -12,6 +12,7 @@ extension Migrator {
         Migration(name: "0007 deployments", statements: deployments),
         Migration(name: "0008 variables", statements: variables),
         Migration(name: "0011 provider webhooks", statements: providerWebhooks),
+        Migration(name: "0012 endpoints and backfills", statements: endpointsAndBackfills),
     ])
 
     private static let settings: [SQL] = [
@@ -433,5 +434,29 @@ extension Migrator {
             primary key (environment_id, name)
         ) strict
         """
+    ]
+
+    private static let endpointsAndBackfills: [SQL] = [
+        // Only for endpoints that have failed since their last success.
+        """
+        create table webhook_endpoint (
+            url text primary key,
+            failures integer not null,
+            openings integer not null,
+            open_until integer
+        ) strict
+        """,
+        """
+        create table backfill (
+            sync_id integer primary key references sync on delete cascade,
+            from_at integer not null,
+            until_at integer not null,
+            reached_at integer not null,
+            windows integer not null,
+            windows_done integer not null,
+            started_at integer not null,
+            finished_at integer
+        ) strict
+        """,
     ]
 }

@@ -231,7 +231,7 @@ struct EngineFixture {
     ]
 
     /// Everything a customer would read, oldest first: `7 ADDED first`.
-    func recordList(model: String = "Ticket") async throws -> [String] {
+    func recordList(model: String = "Ticket", variant: String = "base") async throws -> [String] {
         var list: [String] = []
         var cursor: String?
         repeat {
@@ -241,6 +241,7 @@ struct EngineFixture {
                     integrationKey: "desk",
                     connectionID: "alice",
                     model: model,
+                    variant: variant,
                     cursor: cursor,
                     limit: 10_000
                 )
