@@ -186,6 +186,7 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
             .init(
                 method: .any, path: "/proxy/*", uri: "/proxy/tickets?page=2", headers: connectionHeaders,
                 absentURI: "/proxy/tickets/nobody"),
+            .init(
                 method: .post, path: "/sync/:name/variant/:variant", uri: "/sync/tickets/variant/eu",
                 body: variantBody, absentURI: "/sync/nothing/variant/eu"),
             .init(

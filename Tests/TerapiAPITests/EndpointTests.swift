@@ -1,4 +1,5 @@
 import HTTPTypes
+import Synchronization
 import TerapiCore
 import Testing
 
