@@ -81,7 +81,9 @@ struct RouteTable: Sendable {
 
     private func match(_ method: HTTPRequest.Method, _ routes: [Route], parameters: [String: String]) -> Match {
         let wanted = method == .head ? .get : method
-        if let route = routes.first(where: { $0.method == wanted || $0.method == .any }) { return .route(route, parameters: parameters) }
+        if let route = routes.first(where: { $0.method == wanted || $0.method == .any }) {
+            return .route(route, parameters: parameters)
+        }
         return .otherMethods(routes.map(\.method))
     }
 }
