@@ -12,6 +12,7 @@ extension Migrator {
         Migration(name: "0007 deployments", statements: deployments),
         Migration(name: "0008 variables", statements: variables),
         Migration(name: "0011 provider webhooks", statements: providerWebhooks),
+        Migration(name: "0010 verification", statements: verification),
     ])
 
     private static let settings: [SQL] = [
@@ -433,5 +434,15 @@ extension Migrator {
             primary key (environment_id, name)
         ) strict
         """
+    ]
+
+    /// Keys and passwords cannot be renewed: the provider is asked now and then whether they still work.
+    private static let verification: [SQL] = [
+        "alter table connection_credential add column can_only_be_verified integer not null default 0",
+        "alter table connection_credential add column verified_at integer not null default 0",
+        """
+        create index connection_credential_verification on connection_credential (verified_at)
+        where can_only_be_verified = 1 and needs_reconnect = 0
+        """,
     ]
 }
