@@ -126,6 +126,21 @@ def test_the_same_with_one_wrong_character_is_refused(terapi, provider, name, ch
     assert len(after) == len(before)
 
 
+@pytest.mark.parametrize("name", ["acme-cc", "acme-steps", "acme-jwt", "acme-wsse", "acme-bill", "acme-aws"])
+def test_a_field_that_nobody_asked_for_is_named(terapi, provider, name):
+    blocks = next(example.values[1] for example in EXAMPLES if example.values[0] == name)
+    integrations = [found["unique_key"] for found in terapi.api().ok("GET", "/integrations")["data"]]
+    if name not in integrations:
+        set_up(terapi, provider, name, blocks)
+    before = len(provider.seen)
+
+    answer = connect(terapi, provider, blocks["bash"].replace("'{", "'{\"surprise\": 1, "), name)
+
+    assert answer["error"]["code"] == "invalid_body", answer
+    assert [issue["path"] for issue in answer["error"]["errors"]] == [["surprise"]]
+    assert len(provider.seen) == before
+
+
 def test_importing_works_as_the_document_says(terapi, provider):
     text = DOCUMENT.read_text().split("## Importing connections")[1]
     command = re.search(r"```bash\n(.*?)```", text, re.DOTALL).group(1)

@@ -119,7 +119,8 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
                 body: #"{"token_id":"t","token_secret":"s"}"#),
             .init(method: .post, path: "/auth/jwt/:uniqueKey", uri: "/auth/jwt/keyed", body: #"{"privateKey":"k"}"#),
             .init(method: .post, path: "/auth/bill/:uniqueKey", uri: "/auth/bill/keyed", body: #"{"username":"u"}"#),
-            .init(method: .post, path: "/auth/two-step/:uniqueKey", uri: "/auth/two-step/keyed", body: "{}"),
+            .init(
+                method: .post, path: "/auth/two-step/:uniqueKey", uri: "/auth/two-step/keyed", body: #"{"user":"u"}"#),
             .init(
                 method: .post, path: "/auth/signature/:uniqueKey", uri: "/auth/signature/keyed",
                 body: #"{"username":"u"}"#),

@@ -153,10 +153,10 @@ struct IntegrationRoutes: Sendable {
         let id = text("app_id", .text(1...255), &reader, current)
         let link = text("app_link", .text(1...2048), &reader, current)
         let privateKey = text("private_key", .text(1...16_384), &reader, current)
-        if let link, WebOrigin(url: link) == nil {
+        if let link, !link.isEmpty, WebOrigin(url: link) == nil {
             reader.refuse("app_link", code: "invalid_format", "Expected the address of the app's public page.")
         }
-        if let privateKey, !privateKey.contains("PRIVATE KEY-----") {
+        if let privateKey, !privateKey.isEmpty, !privateKey.contains("PRIVATE KEY-----") {
             reader.refuse("private_key", code: "invalid_format", "Expected a private key as PEM.")
         }
         return IntegrationCredentials.App(
