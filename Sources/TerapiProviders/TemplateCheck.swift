@@ -24,7 +24,8 @@ struct TemplateCheck {
     /// What credentials hold by themselves, whatever form the file describes.
     private static let known: Set = [
         "accessToken", "access_token", "apiKey", "assertion", "clientId", "clientSecret", "client_id", "client_secret",
-        "password", "refreshToken", "refresh_token", "sessionId", "session_id", "token", "userId", "user_id", "username",
+        "password", "refreshToken", "refresh_token", "sessionId", "session_id", "token", "userId", "user_id",
+        "username",
     ]
 
     init(provider: Provider) {
