@@ -183,6 +183,8 @@ let package = Package(
             name: "TerapiProvidersTests",
             dependencies: [
                 "CZlib", "TerapiCore", "TerapiProviders", "TestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

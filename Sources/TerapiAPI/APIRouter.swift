@@ -44,6 +44,9 @@ extension API {
         let oauth = OAuthRoutes(
             settings: ports.settings, connectFlow: ports.connectFlow, publicURL: configuration.publicURL
         )
+        let clientDocument = ClientDocumentRoutes(
+            settings: ports.settings, providers: ports.providers, publicURL: configuration.publicURL
+        )
         let typedIn = TypedCredentialRoutes(connectFlow: ports.connectFlow)
         let page = ConnectPageRoutes(
             settings: ports.settings, providers: ports.providers, authenticator: authenticator
@@ -109,7 +112,16 @@ extension API {
             Route(.get, "/oauth/callback/:uniqueKey", .anyone, query: true, reader: .person, oauth.callback),
             Route(.post, "/api-auth/api-key/:uniqueKey", .session, query: true, typedIn.apiKey),
             Route(.post, "/api-auth/basic/:uniqueKey", .session, query: true, typedIn.basic),
+            Route(.post, "/oauth2/auth/:uniqueKey", .session, query: true, typedIn.derived(.oauth2ClientCredentials)),
+            Route(.post, "/auth/tba/:uniqueKey", .session, query: true, typedIn.tokenBased),
+            Route(.post, "/auth/jwt/:uniqueKey", .session, query: true, typedIn.derived(.jwt)),
+            Route(.post, "/auth/bill/:uniqueKey", .session, query: true, typedIn.derived(.bill)),
+            Route(.post, "/auth/two-step/:uniqueKey", .session, query: true, typedIn.derived(.twoStep)),
+            Route(.post, "/auth/signature/:uniqueKey", .session, query: true, typedIn.derived(.signature)),
+            Route(.post, "/auth/aws-sigv4/:uniqueKey", .session, query: true, typedIn.derived(.awsSigV4)),
             Route(.post, "/auth/unauthenticated/:uniqueKey", .session, query: true, typedIn.unauthenticated),
+            Route(.get, "/app-auth/connect", .anyone, query: true, reader: .person, oauth.callback),
+            Route(.get, "/oauth/client-metadata/:environmentUuid/:uniqueKey", .anyone, clientDocument.show),
 
             Route(.get, "/providers", .keyOrSession(.listIntegrations), query: true, providers.list),
             Route(.get, "/providers/:provider", .keyOrSession(.listIntegrations), providers.one),

@@ -114,6 +114,8 @@ public struct OAuthSession: Sendable {
     public var openerOrigin: String?
     /// Where a full-page redirect ends.
     public var returnURL: String?
+    /// What its beginning has found out for its end.
+    public var notes: AuthorizationNotes
     public var expiresAt: Timestamp
 
     public init(
@@ -129,6 +131,7 @@ public struct OAuthSession: Sendable {
         redirectURI: String,
         openerOrigin: String?,
         returnURL: String?,
+        notes: AuthorizationNotes = AuthorizationNotes(),
         expiresAt: Timestamp
     ) {
         self.state = state
@@ -143,6 +146,54 @@ public struct OAuthSession: Sendable {
         self.redirectURI = redirectURI
         self.openerOrigin = openerOrigin
         self.returnURL = returnURL
+        self.notes = notes
         self.expiresAt = expiresAt
+    }
+}
+
+/// What the end of an authorization needs to know of its beginning, besides what every flow has.
+public struct AuthorizationNotes: Sendable, Equatable {
+    /// The temporary token of OAuth 1, which the browser brings back, and the secret that belongs to it.
+    public var requestToken: Secret?
+    public var requestTokenSecret: Secret?
+    /// The OAuth client that was registered for this connection.
+    public var client: OAuth2Credentials.ConfigOverride?
+    public var server: OAuth2Credentials.Server?
+    /// Whether the server has promised to name itself in the callback (RFC 9207).
+    public var expectsIssuer: Bool
+
+    public init(
+        requestToken: Secret? = nil,
+        requestTokenSecret: Secret? = nil,
+        client: OAuth2Credentials.ConfigOverride? = nil,
+        server: OAuth2Credentials.Server? = nil,
+        expectsIssuer: Bool = false
+    ) {
+        self.requestToken = requestToken
+        self.requestTokenSecret = requestTokenSecret
+        self.client = client
+        self.server = server
+        self.expectsIssuer = expectsIssuer
+    }
+
+    /// The form that is sealed and stored.
+    public var stored: JSONValue {
+        var object = JSONObject([("expects_issuer", .bool(expectsIssuer))])
+        object["request_token"] = requestToken.map { .string($0.reveal()) }
+        object["request_token_secret"] = requestTokenSecret.map { .string($0.reveal()) }
+        object["client"] = client.map(\.json)
+        object["server"] = server.map(\.json)
+        return .object(object)
+    }
+
+    /// Reads what ``stored`` wrote.
+    public init(stored: JSONValue?) {
+        self.init(
+            requestToken: stored?["request_token"]?.string.map(Secret.init),
+            requestTokenSecret: stored?["request_token_secret"]?.string.map(Secret.init),
+            client: stored?["client"].map(OAuth2Credentials.ConfigOverride.init(json:)),
+            server: stored?["server"].flatMap(OAuth2Credentials.Server.init(json:)),
+            expectsIssuer: stored?["expects_issuer"]?.bool ?? false
+        )
     }
 }

@@ -1,55 +1,85 @@
 /// What authorises the requests of one connection.
 public enum Credentials: Sendable, Hashable {
     case oauth2(OAuth2Credentials)
+    case oauth1(OAuth1Credentials)
     case apiKey(Secret)
     case basic(username: String, password: Secret)
+    /// NetSuite's token-based authentication: tokens that the end user types in, and OAuth 1 signatures.
+    case tba(OAuth1Credentials)
+    case derived(DerivedCredentials)
     case none
 }
 
-/// The tokens of an OAuth 2 grant.
-public struct OAuth2Credentials: Sendable, Hashable {
-    /// The OAuth client of this one connection, where it differs from the integration's.
-    public struct ConfigOverride: Sendable, Hashable {
-        public var clientID: String?
-        public var clientSecret: Secret?
-
-        public init(clientID: String? = nil, clientSecret: Secret? = nil) {
-            self.clientID = clientID
-            self.clientSecret = clientSecret
-        }
-    }
-
-    public var accessToken: Secret
-    public var refreshToken: Secret?
-    /// When the access token ends; `nil` when the provider does not say.
-    public var expiresAt: Timestamp?
-    /// What the provider says that it granted; empty when it does not say.
-    public var scopes: [String]
-    /// The provider's latest token answer as it came. It holds the tokens.
+/// A token of OAuth 1 (RFC 5849) and the secret that signs with it. Neither ends.
+public struct OAuth1Credentials: Sendable, Hashable {
+    public var token: Secret
+    public var tokenSecret: Secret
+    /// The provider's token answer as it came. It holds both.
     public var raw: JSONValue
-    public var configOverride: ConfigOverride?
+    public var configOverride: OAuth2Credentials.ConfigOverride?
 
     public init(
-        accessToken: Secret,
-        refreshToken: Secret? = nil,
-        expiresAt: Timestamp? = nil,
-        scopes: [String] = [],
+        token: Secret,
+        tokenSecret: Secret,
         raw: JSONValue = .object(JSONObject()),
-        configOverride: ConfigOverride? = nil
+        configOverride: OAuth2Credentials.ConfigOverride? = nil
     ) {
-        self.accessToken = accessToken
-        self.refreshToken = refreshToken
-        self.expiresAt = expiresAt
-        self.scopes = scopes
+        self.token = token
+        self.tokenSecret = tokenSecret
         self.raw = raw
         self.configOverride = configOverride
     }
 }
 
-extension OAuth2Credentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+/// What an end user entered, and what was got for it and can be got again: a token, a session, temporary keys.
+public struct DerivedCredentials: Sendable, Hashable {
+    public var mode: AuthMode
+    /// As it was entered, by the names of the provider's form. Holds secrets.
+    public var given: JSONObject
+    /// As it was got, by the names of the wire: `token`, `session_id`, … Holds secrets.
+    public var issued: JSONObject
+    public var refreshToken: Secret?
+    public var issuedAt: Timestamp?
+    /// When what was issued ends; `nil` when nobody knows.
+    public var expiresAt: Timestamp?
+    /// The provider's latest answer as it came. It holds secrets.
+    public var raw: JSONValue
+    /// Entered for the first token only, and never stored.
+    public var once = JSONObject()
+
+    public init(
+        mode: AuthMode,
+        given: JSONObject,
+        issued: JSONObject = [:],
+        refreshToken: Secret? = nil,
+        issuedAt: Timestamp? = nil,
+        expiresAt: Timestamp? = nil,
+        raw: JSONValue = .object(JSONObject())
+    ) {
+        self.mode = mode
+        self.given = given
+        self.issued = issued
+        self.refreshToken = refreshToken
+        self.issuedAt = issuedAt
+        self.expiresAt = expiresAt
+        self.raw = raw
+    }
+
+    /// What a request shows, whatever the mode calls it.
+    public var token: Secret? {
+        (issued["token"]?.string ?? issued["access_token"]?.string).map(Secret.init)
+    }
+}
+
+extension OAuth1Credentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     public var description: String { "***" }
     public var debugDescription: String { "***" }
-    /// `raw` holds the tokens as plain text: nothing of it may show where credentials are printed.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension DerivedCredentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "***" }
+    public var debugDescription: String { "***" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
@@ -57,10 +87,59 @@ extension Credentials {
     /// The auth mode that these belong to, as it is written in JSON.
     public var type: String {
         switch self {
-        case .oauth2: "OAUTH2"
-        case .apiKey: "API_KEY"
-        case .basic: "BASIC"
-        case .none: "NONE"
+        case .oauth2: AuthMode.oauth2.rawValue
+        case .oauth1: AuthMode.oauth1.rawValue
+        case .apiKey: AuthMode.apiKey.rawValue
+        case .basic: AuthMode.basic.rawValue
+        case .tba: AuthMode.tba.rawValue
+        case .derived(let derived): derived.mode.rawValue
+        case .none: AuthMode.none.rawValue
+        }
+    }
+
+    /// When they end; `nil` when they do not, or nobody knows.
+    public var expiresAt: Timestamp? {
+        switch self {
+        case .oauth2(let tokens): tokens.expiresAt
+        case .derived(let derived): derived.expiresAt
+        default: nil
+        }
+    }
+
+    /// Whether new ones can be had without the end user.
+    public var canRefresh: Bool {
+        switch self {
+        case .oauth2(let tokens): tokens.refreshToken != nil
+        case .derived: true
+        default: false
+        }
+    }
+
+    /// Whether nothing can be renewed, and asking the provider is the only way to learn that they still work.
+    public var canOnlyBeVerified: Bool {
+        switch self {
+        case .apiKey, .basic, .tba: true
+        default: false
+        }
+    }
+
+    /// For how long they were meant to work, as far as it is known.
+    public var lifetime: Duration? {
+        switch self {
+        case .oauth2(let tokens):
+            tokens.raw["expires_in"].flatMap { $0.double ?? $0.string.flatMap(Double.init) }.map { .seconds($0) }
+        case .derived(let derived):
+            if let begin = derived.issuedAt, let end = derived.expiresAt { end - begin } else { nil }
+        default: nil
+        }
+    }
+
+    /// The OAuth client of this one connection.
+    public var configOverride: OAuth2Credentials.ConfigOverride? {
+        switch self {
+        case .oauth2(let tokens): tokens.configOverride
+        case .oauth1(let tokens), .tba(let tokens): tokens.configOverride
+        default: nil
         }
     }
 
@@ -70,8 +149,14 @@ extension Credentials {
         case .oauth2(let tokens):
             [tokens.accessToken, tokens.refreshToken, tokens.configOverride?.clientSecret].compactMap(\.self)
                 + Self.tokens(in: tokens.raw)
+        case .oauth1(let tokens), .tba(let tokens):
+            [tokens.token, tokens.tokenSecret, tokens.configOverride?.clientSecret].compactMap(\.self)
+                + Self.tokens(in: tokens.raw)
         case .apiKey(let key): [key]
         case .basic(_, let password): [password]
+        case .derived(let derived):
+            [derived.given, derived.issued, derived.once].flatMap { Self.secrets(in: .object($0)) }
+                + [derived.refreshToken].compactMap(\.self) + Self.tokens(in: derived.raw)
         case .none: []
         }
     }
@@ -82,8 +167,9 @@ extension Credentials {
         case .object(let object):
             object.members.flatMap { member -> [Secret] in
                 if case .string(let text) = member.value {
-                    return member.name.contains("token") && member.name != "token_type" && !text.isEmpty
-                        ? [Secret(text)] : []
+                    let name = member.name.lowercased()
+                    return ["token", "secret", "session", "accesskey"].contains(where: name.contains)
+                        && name != "token_type" && !text.isEmpty ? [Secret(text)] : []
                 }
                 return tokens(in: member.value)
             }
@@ -92,230 +178,19 @@ extension Credentials {
         }
     }
 
-    /// The form that is sealed and stored.
-    public var stored: JSONValue {
-        var object = JSONObject([("type", .string(type))])
-        switch self {
-        case .oauth2(let tokens):
-            object["access_token"] = .string(tokens.accessToken.reveal())
-            object["refresh_token"] = tokens.refreshToken.map { .string($0.reveal()) }
-            object["expires_at"] = tokens.expiresAt.map { JSONValue($0.microseconds) }
-            if !tokens.scopes.isEmpty { object["scopes"] = JSONValue(tokens.scopes) }
-            object["raw"] = tokens.raw
-            object["config_override"] = tokens.configOverride.map(Self.json)
-        case .apiKey(let key):
-            object["apiKey"] = .string(key.reveal())
-        case .basic(let username, let password):
-            object["username"] = .string(username)
-            object["password"] = .string(password.reveal())
-        case .none: break
-        }
-        return .object(object)
-    }
+    /// Fields of a form that people read aloud; any other may be a secret.
+    private static let plainFields: Set = [
+        "app_id", "appid", "client_id", "clientid", "company", "companyid", "email", "external_id", "host",
+        "installation_id", "organization_id", "region", "role_arn", "scope", "scopes", "service", "tenant", "username",
+    ]
 
-    /// Reads what ``stored`` wrote.
-    /// - Throws: `TerapiError` with `.serverError` when the document is anything else.
-    public init(stored: JSONValue) throws {
-        switch stored["type"]?.string {
-        case "OAUTH2":
-            guard let accessToken = stored["access_token"]?.string else { throw Self.unreadable }
-            let override = stored["config_override"].map {
-                OAuth2Credentials.ConfigOverride(
-                    clientID: $0["client_id"]?.string,
-                    clientSecret: $0["client_secret"]?.string.map(Secret.init)
-                )
-            }
-            self = .oauth2(
-                OAuth2Credentials(
-                    accessToken: Secret(accessToken),
-                    refreshToken: stored["refresh_token"]?.string.map(Secret.init),
-                    expiresAt: stored["expires_at"]?.int.map { Timestamp(microseconds: Int64($0)) },
-                    scopes: stored["scopes"]?.array?.compactMap(\.string) ?? [],
-                    raw: stored["raw"] ?? .object(JSONObject()),
-                    configOverride: override
-                )
-            )
-        case "API_KEY":
-            guard let key = stored["apiKey"]?.string else { throw Self.unreadable }
-            self = .apiKey(Secret(key))
-        case "BASIC":
-            guard let username = stored["username"]?.string, let password = stored["password"]?.string else {
-                throw Self.unreadable
-            }
-            self = .basic(username: username, password: Secret(password))
-        case "NONE": self = .none
-        default: throw Self.unreadable
-        }
-    }
-
-    private static var unreadable: TerapiError {
-        TerapiError(.serverError, "The stored credentials cannot be read.")
-    }
-
-    private static func json(_ override: OAuth2Credentials.ConfigOverride) -> JSONValue {
-        var object = JSONObject()
-        object["client_id"] = override.clientID.map(JSONValue.string)
-        object["client_secret"] = override.clientSecret.map { .string($0.reveal()) }
-        return .object(object)
-    }
-
-    /// The form that the HTTP API and scripts get, secrets included: only for a caller who may read credentials.
-    /// - Parameter includesRefreshToken: whether the refresh token is shown, also inside `raw`.
-    public func publicJSON(includesRefreshToken: Bool) -> JSONValue {
-        switch self {
-        case .oauth2(let tokens):
-            var object = JSONObject([("type", .string(type)), ("access_token", .string(tokens.accessToken.reveal()))])
-            if includesRefreshToken { object["refresh_token"] = tokens.refreshToken.map { .string($0.reveal()) } }
-            object["expires_at"] = tokens.expiresAt.map { .string($0.iso8601) }
-            object["config_override"] = tokens.configOverride.map(Self.json)
-            object["raw"] = includesRefreshToken ? tokens.raw : Self.withoutRefreshToken(tokens.raw)
-            return .object(object)
-        case .none: return .object(JSONObject())
-        default: return stored
-        }
-    }
-
-    private static func withoutRefreshToken(_ raw: JSONValue) -> JSONValue {
-        switch raw {
+    private static func secrets(in value: JSONValue) -> [Secret] {
+        switch value {
+        case .string(let text): text.isEmpty ? [] : [Secret(text)]
         case .object(let object):
-            .object(
-                JSONObject(
-                    object.members.filter { $0.name != "refresh_token" }.map {
-                        ($0.name, withoutRefreshToken($0.value))
-                    }
-                )
-            )
-        case .array(let values): .array(values.map(withoutRefreshToken))
-        default: raw
-        }
-    }
-
-    /// Reads credentials that a customer imports: the `credentials` of `POST /connections`.
-    /// - Throws: `TerapiError` with `.invalidBody` and the path of each field that is wrong.
-    public init(imported json: JSONValue, mode: AuthMode, now: Timestamp) throws {
-        var reader = ImportReader(json: json)
-        if let type = json["type"]?.string, type != mode.rawValue {
-            reader.refuse("type", "Expected \"\(mode.rawValue)\", the provider's auth mode, and not \"\(type)\".")
-        }
-        switch mode {
-        case .oauth2:
-            let accessToken = reader.text("access_token", maxLength: 65_536)
-            let refreshToken = reader.text("refresh_token", isRequired: false, maxLength: 65_536)
-            let expiresAt = reader.moment("expires_at", now: now)
-            let override = reader.override()
-            reader.finish(allowed: ["type", "access_token", "refresh_token", "expires_at", "config_override", "raw"])
-            try reader.check()
-            self = .oauth2(
-                OAuth2Credentials(
-                    accessToken: Secret(accessToken ?? ""),
-                    refreshToken: refreshToken.map(Secret.init),
-                    expiresAt: expiresAt,
-                    raw: json["raw"] ?? .object(JSONObject()),
-                    configOverride: override
-                )
-            )
-        case .apiKey:
-            let key = reader.text("apiKey", maxLength: 1024)
-            reader.finish(allowed: ["type", "apiKey"])
-            try reader.check()
-            self = .apiKey(Secret(key ?? ""))
-        case .basic:
-            let username = reader.text("username", mayBeEmpty: true, maxLength: 1024)
-            let password = reader.text("password", mayBeEmpty: true, maxLength: 1024)
-            reader.finish(allowed: ["type", "username", "password"])
-            try reader.check()
-            self = .basic(username: username ?? "", password: Secret(password ?? ""))
-        case .none:
-            reader.finish(allowed: ["type"])
-            try reader.check()
-            self = .none
-        default:
-            throw TerapiError(.invalidBody, "Connections of the auth mode \(mode.rawValue) are not supported yet.")
-        }
-    }
-}
-
-/// Collects everything that is wrong with imported credentials before refusing them.
-private struct ImportReader {
-    let json: JSONValue
-    var issues: [TerapiError.Issue] = []
-
-    mutating func refuse(_ field: String, _ message: String) {
-        issues.append(TerapiError.Issue(code: "invalid_value", message: message, path: ["credentials", field]))
-    }
-
-    mutating func text(
-        _ field: String,
-        isRequired: Bool = true,
-        mayBeEmpty: Bool = false,
-        maxLength: Int
-    ) -> String? {
-        switch json[field] {
-        case .string(let text):
-            if text.isEmpty, !mayBeEmpty { refuse(field, "Expected a text that is not empty.") }
-            if text.utf8.count > maxLength { refuse(field, "Expected at most \(maxLength) bytes.") }
-            return text
-        case nil, .null:
-            if isRequired { refuse(field, "Required.") }
-            return nil
-        case let value?:
-            refuse(field, "Expected a string and not \(value.kind).")
-            return nil
-        }
-    }
-
-    mutating func moment(_ field: String, now: Timestamp) -> Timestamp? {
-        switch json[field] {
-        case nil, .null: return nil
-        case .string(let text):
-            if let moment = Timestamp(iso8601: text) { return moment }
-        case .number(let digits):
-            if let seconds = Double(digits), seconds > 0, seconds < 100_000_000_000 {
-                return Timestamp(microseconds: Int64(seconds * 1_000_000))
-            }
-        default: break
-        }
-        refuse(field, "Expected a date and time such as \(now.iso8601).")
-        return nil
-    }
-
-    mutating func override() -> OAuth2Credentials.ConfigOverride? {
-        guard let override = json["config_override"], !override.isNull else { return nil }
-        guard override.object != nil else {
-            refuse("config_override", "Expected an object and not \(override.kind).")
-            return nil
-        }
-        return OAuth2Credentials.ConfigOverride(
-            clientID: override["client_id"]?.string,
-            clientSecret: override["client_secret"]?.string.map(Secret.init)
-        )
-    }
-
-    mutating func finish(allowed: Set<String>) {
-        guard let object = json.object else {
-            issues = [
-                TerapiError.Issue(
-                    code: "invalid_type",
-                    message: "Expected an object and not \(json.kind).",
-                    path: ["credentials"]
-                )
-            ]
-            return
-        }
-        for name in object.names where !allowed.contains(name) {
-            issues.append(
-                TerapiError.Issue(
-                    code: "unrecognized_keys",
-                    message: "Unknown field.",
-                    path: ["credentials", name]
-                )
-            )
-        }
-    }
-
-    func check() throws {
-        guard issues.isEmpty else {
-            throw TerapiError(.invalidBody, "The credentials are not complete.", issues: issues)
+            object.members.filter { !plainFields.contains($0.name.lowercased()) }.flatMap { secrets(in: $0.value) }
+        case .array(let values): values.flatMap(secrets(in:))
+        default: []
         }
     }
 }

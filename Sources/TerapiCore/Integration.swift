@@ -40,18 +40,42 @@ public struct Integration: Sendable, Equatable {
 
 /// What the team's developer app at the provider is known by.
 public struct IntegrationCredentials: Sendable, Equatable {
-    /// `OAUTH2`, `OAUTH1` or `TBA`.
+    /// `OAUTH2`, `OAUTH1`, `TBA`, `APP` or `CUSTOM`.
     public var type: String
     public var clientID: String
     public var clientSecret: Secret
     public var scopes: [String]
     public var webhookSecret: Secret?
+    public var app: App?
 
-    public init(type: String, clientID: String, clientSecret: Secret, scopes: [String], webhookSecret: Secret? = nil) {
+    /// An app that is installed at the provider and signs with a key of its own.
+    public struct App: Sendable, Equatable {
+        public var id: String
+        /// The app's public page, from which it is installed.
+        public var link: String
+        /// PEM.
+        public var privateKey: Secret
+
+        public init(id: String, link: String, privateKey: Secret) {
+            self.id = id
+            self.link = link
+            self.privateKey = privateKey
+        }
+    }
+
+    public init(
+        type: String,
+        clientID: String,
+        clientSecret: Secret,
+        scopes: [String],
+        webhookSecret: Secret? = nil,
+        app: App? = nil
+    ) {
         self.type = type
         self.clientID = clientID
         self.clientSecret = clientSecret
         self.scopes = scopes
         self.webhookSecret = webhookSecret
+        self.app = app
     }
 }

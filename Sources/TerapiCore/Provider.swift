@@ -115,6 +115,8 @@ public struct Provider: Sendable {
         public var tokenExpirationBuffer: Duration?
         public var expiresInMilliseconds = false
         public var rotation: Rotation = .unknown
+        /// `nil`: the integration's own client.
+        public var registration: ClientRegistration?
 
         public init(authorizationURL: String, tokenURL: String) {
             self.authorizationURL = authorizationURL
@@ -199,6 +201,12 @@ public struct Provider: Sendable {
     public var docs: String
     public var authMode: AuthMode
     public var oauth2: OAuth2?
+    public var oauth1: OAuth1?
+    /// The requests that lead to a token, where it takes others than those of OAuth.
+    public var tokenExchange: TokenExchange?
+    /// What is signed by ourselves.
+    public var selfSigned: SelfSigned?
+    public var assertion: Assertion?
     public var proxy: Proxy
     /// How its webhooks are received; `nil` when it sends none, or we do not know how.
     public var webhook: ProviderWebhookRule?
@@ -208,6 +216,8 @@ public struct Provider: Sendable {
     public var credentials: [FormField]
     /// What the developer is asked for when setting the provider up.
     public var integrationConfig: [FormField]
+    /// What the end user is asked for once, to build an assertion; never stored.
+    public var assertionOption: [FormField] = []
     /// The whole entry as it was written, aliases resolved: what `GET /providers` shows.
     public var entry: JSONObject
 
@@ -237,34 +247,5 @@ public struct Provider: Sendable {
         self.credentials = credentials
         self.integrationConfig = integrationConfig
         self.entry = entry
-    }
-}
-
-/// How a connection is authorised.
-public enum AuthMode: String, Sendable, CaseIterable {
-    case oauth2 = "OAUTH2"
-    case apiKey = "API_KEY"
-    case oauth2ClientCredentials = "OAUTH2_CC"
-    case basic = "BASIC"
-    case twoStep = "TWO_STEP"
-    case mcpOAuth2 = "MCP_OAUTH2"
-    case mcpOAuth2Generic = "MCP_OAUTH2_GENERIC"
-    case jwt = "JWT"
-    case oauth1 = "OAUTH1"
-    case bill = "BILL"
-    case none = "NONE"
-    case awsSigV4 = "AWS_SIGV4"
-    case installPlugin = "INSTALL_PLUGIN"
-    case signature = "SIGNATURE"
-    case app = "APP"
-    case custom = "CUSTOM"
-    case tba = "TBA"
-
-    /// Whether connections of this mode can be made today.
-    public var isSupported: Bool {
-        switch self {
-        case .oauth2, .apiKey, .basic, .none: true
-        default: false
-        }
     }
 }

@@ -134,9 +134,7 @@ final class ConnectionClient: Sendable {
                 case .answer:
                     return answer
                 case .refreshCredentials:
-                    guard patience.canRepeat, staleGeneration == nil, case .oauth2(let oauth) = current,
-                        oauth.refreshToken != nil
-                    else {
+                    guard patience.canRepeat, staleGeneration == nil, current.canRefresh else {
                         return answer
                     }
                     staleGeneration = generation

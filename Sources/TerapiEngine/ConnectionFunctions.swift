@@ -171,6 +171,7 @@ final class ConnectionFunctions: Sendable {
         switch credentials {
         case .oauth2(let oauth): return .string(oauth.accessToken.reveal())
         case .apiKey(let key): return .string(key.reveal())
+        case .derived(let derived) where derived.token != nil: return JSONValue(derived.token?.reveal())
         default: return credentials.publicJSON(includesRefreshToken: false)
         }
     }

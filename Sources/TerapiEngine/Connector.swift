@@ -15,7 +15,7 @@ public struct Connector: ConnectFlow {
     public func begin(_ start: ConnectStart) async throws -> ConnectRedirect {
         let session = start.session
         let (integration, provider) = try await integration(start.integrationKey, for: session)
-        guard provider.authMode == .oauth2 else {
+        guard provider.authMode.needsBrowser else {
             throw TerapiError(
                 .invalidBody,
                 "\(provider.displayName) is not connected through a browser but with \(provider.authMode.rawValue)."
@@ -33,7 +33,8 @@ public struct Connector: ConnectFlow {
         let usesPKCE = provider.oauth2?.usesPKCE ?? true
         let verifier = usesPKCE ? Secret(Base64.url.encode(randomBytes(32))) : nil
         let redirectURI = "\(services.publicURL)/oauth/callback/\(integration.key)"
-        let url = try services.providers.authorizationURL(
+        let environment = try await services.settings.environment(session.scope)
+        let begun = try await services.providers.beginAuthorization(
             AuthorizationRequest(
                 integration: integration,
                 config: config,
@@ -41,7 +42,9 @@ public struct Connector: ConnectFlow {
                 state: state,
                 codeVerifier: verifier,
                 userScopes: defaults.userScopes.isEmpty ? start.userScopes : defaults.userScopes,
-                authorizationParams: start.authorizationParams.merging(defaults.authorizationParams) { $1 }
+                authorizationParams: start.authorizationParams.merging(defaults.authorizationParams) { $1 },
+                clientDocumentURL:
+                    "\(services.publicURL)/oauth/client-metadata/\(environment.uuid)/\(PercentEncoding.encode(integration.key))"
             )
         )
         try await services.connections.createOAuthSession(
@@ -58,6 +61,7 @@ public struct Connector: ConnectFlow {
                 redirectURI: redirectURI,
                 openerOrigin: start.openerOrigin,
                 returnURL: start.returnURL,
+                notes: begun.notes,
                 expiresAt: now + Self.authorizationTime
             ),
             attempt: ConnectAttempt(
@@ -68,7 +72,7 @@ public struct Connector: ConnectFlow {
                 createdAt: now
             )
         )
-        return ConnectRedirect(url: url, attemptID: attemptID, state: state, browserSecret: browserSecret)
+        return ConnectRedirect(url: begun.url, attemptID: attemptID, state: state, browserSecret: browserSecret)
     }
 
     public func finish(
@@ -156,7 +160,7 @@ public struct Connector: ConnectFlow {
             throw FlowFailure(type: "state_err", message: "The session has ended. Please start again.")
         }
         let (integration, provider) = try await integration(oauth.integrationKey, for: session)
-        guard query[provider.oauth2?.codeParamInCallback ?? "code"] != nil else {
+        if let oauth2 = provider.oauth2, query[oauth2.codeParamInCallback] == nil {
             throw FlowFailure(type: "callback_err", message: "The provider's answer holds no authorization code.")
         }
         let new = try await services.providers.exchange(
@@ -165,7 +169,8 @@ public struct Connector: ConnectFlow {
                 config: oauth.connectionConfig,
                 redirectURI: oauth.redirectURI,
                 codeVerifier: oauth.codeVerifier,
-                callbackQuery: query
+                callbackQuery: query,
+                notes: oauth.notes
             ),
             now: services.clock.now
         )
@@ -221,10 +226,11 @@ public struct Connector: ConnectFlow {
         let defaults = session.defaults[integration.key] ?? ConnectSession.Defaults()
         let config = try provider.checkedConfig(config.merging(defaults.connectionConfig))
         let id = try await freeConnectionID(connectionID, session: session, integration: integration)
+        let new = try await issued(credentials, connectionID: id, config: config, integration, provider)
         return try await save(
             connectionID: id,
-            config: config,
-            credentials: credentials,
+            config: config.merging(new.config),
+            credentials: new.credentials,
             session: session,
             integration: integration,
             provider: provider
@@ -242,13 +248,42 @@ public struct Connector: ConnectFlow {
         try checkMode(of: credentials, provider: provider)
         var connection = connection
         connection.config = try provider.checkedConfig(connection.config)
+        var new = NewCredentials(credentials: credentials)
+        if case .derived(let derived) = credentials, derived.token == nil {
+            new = try await issued(
+                credentials, connectionID: connection.connectionID, config: connection.config, integration, provider
+            )
+            connection.config = connection.config.merging(new.config)
+        }
         return try await verifyAndStore(
             connection,
             replacing: .any,
-            credentials: credentials,
+            credentials: new.credentials,
             integration: integration,
             provider: provider
         )
+    }
+
+    /// Checks what was entered, and gets the token for it in the modes that have one.
+    private func issued(
+        _ credentials: Credentials,
+        connectionID: String,
+        config: JSONObject,
+        _ integration: Integration,
+        _ provider: Provider
+    ) async throws -> NewCredentials {
+        guard case .derived(var derived) = credentials else { return NewCredentials(credentials: credentials) }
+        if derived.mode != .app {
+            derived.given = try provider.checkedCredentials(derived.given)
+            derived.once = try provider.checkedAssertionOption(derived.once)
+        }
+        let access = ConnectionAccess(
+            integration: integration,
+            connectionID: connectionID,
+            config: config,
+            credentials: .derived(derived)
+        )
+        return try await services.providers.issue(access, now: services.clock.now)
     }
 
     private func save(
@@ -503,7 +538,7 @@ public struct Connector: ConnectFlow {
     }
 
     private func checkMode(of credentials: Credentials, provider: Provider) throws {
-        guard credentials.type == provider.authMode.rawValue else {
+        guard credentials.type == provider.authMode.credentialType else {
             throw TerapiError(
                 .invalidBody,
                 "\(provider.displayName) is connected with \(provider.authMode.rawValue), not \(credentials.type)."

@@ -101,6 +101,7 @@ public final class RefreshSpool: Sendable {
             "content_type": .string(entry.answer.contentType),
             "retry_after": JSONValue(entry.answer.retryAfter),
             "body": .string(Base64.standard.encode(entry.answer.body)),
+            "headers": JSONValue(entry.answer.headers),
         ])
         .encoded()
     }
@@ -118,7 +119,13 @@ public final class RefreshSpool: Sendable {
                 status: status,
                 contentType: json["content_type"]?.string ?? "",
                 retryAfter: json["retry_after"]?.string,
-                body: body
+                body: body,
+                headers: Dictionary(
+                    (json["headers"]?.object?.members ?? []).compactMap { name, value in
+                        value.string.map { (name, $0) }
+                    },
+                    uniquingKeysWith: { $1 }
+                )
             )
         )
     }

@@ -121,12 +121,11 @@ public actor TokenRefresher: CredentialSource {
         forced: Bool,
         stale: Int64?
     ) -> Need {
-        guard case .oauth2(let oauth) = stored.credentials, oauth.refreshToken != nil else {
-            return stored.needsReconnect && !forced ? .impossible(Self.exhausted) : .none
-        }
         if stored.needsReconnect, !forced { return .impossible(Self.exhausted) }
+        let credentials = stored.credentials
+        guard credentials.canRefresh else { return forced && credentials.canOnlyBeVerified ? .now : .none }
         let now = clock.now
-        let isExpired = oauth.expiresAt.map { $0 <= now } ?? false
+        let isExpired = credentials.expiresAt.map { $0 <= now } ?? false
         let isStale = stale == stored.generation
         let isUrgent = forced || isStale || isExpired
         let refusalEnd = stored.refusedAt.map { $0 + Self.refusalPause }
@@ -134,20 +133,15 @@ public actor TokenRefresher: CredentialSource {
             return isUrgent ? .impossible(Self.backoff(until: pauseEnd, now: now)) : .none
         }
         if isUrgent { return .now }
-        guard let expiresAt = oauth.expiresAt else { return .none }
-        return expiresAt - now <= margin(oauth, stored, row: row, provider: provider) ? .soon : .none
+        guard let expiresAt = credentials.expiresAt else { return .none }
+        return expiresAt - now <= margin(stored, row: row, provider: provider) ? .soon : .none
     }
 
     /// How long before its end a token is renewed: early enough that the old one still works while the outcome of a
     /// refresh may be unknown, and not so early that a short-lived token is renewed at every use.
-    private func margin(
-        _ oauth: OAuth2Credentials,
-        _ stored: StoredCredentials,
-        row: Int64,
-        provider: String
-    ) -> Duration {
+    private func margin(_ stored: StoredCredentials, row: Int64, provider: String) -> Duration {
         if let buffer = providers.provider(provider)?.oauth2?.tokenExpirationBuffer { return buffer }
-        let life = oauth.raw["expires_in"].flatMap { $0.double ?? $0.string.flatMap(Double.init) } ?? 3600
+        let life = stored.credentials.lifetime?.seconds ?? 3600
         let margin = max(life * 0.2, min(300, life * 0.5))
         // Up to a tenth more or less, the same for one token, so that many connections do not refresh at once.
         let mixed = UInt64(bitPattern: row &+ stored.generation &* 2_654_435_761) &* 0x9E37_79B9_7F4A_7C15
@@ -228,6 +222,11 @@ public actor TokenRefresher: CredentialSource {
         )
         log.hide(stored.credentials.allSecrets)
         do {
+            guard stored.credentials.canRefresh else {
+                try await verify(connection, integration, stored, claim, log)
+                log.end(.success, "The credentials still work.")
+                return stored
+            }
             let renewed = try await call(connection, integration, stored, claim, log)
             log.end(.success, "The credentials were refreshed.")
             return renewed
@@ -237,6 +236,48 @@ public actor TokenRefresher: CredentialSource {
         }
     }
 
+    /// Asks whether a key still works. Whoever refuses it twice is believed, as with a refresh token.
+    private func verify(
+        _ connection: Connection,
+        _ integration: Integration,
+        _ stored: StoredCredentials,
+        _ claim: StoredCredentials.Claim,
+        _ log: OperationLog
+    ) async throws {
+        do {
+            try await providers.verify(access(connection, integration, stored.credentials))
+        } catch {
+            let problem = error as? TerapiError
+            let status = problem?.code == .connectionTestFailed ? problem?.payload?["status"]?.int : nil
+            guard status == 401 || status == 403 else {
+                try await release(connection, claim, after: backoff(stored))
+                throw error
+            }
+            try await refused(
+                connection,
+                stored,
+                claim,
+                authMode: mode(of: integration, stored),
+                message: problem?.message ?? "",
+                isLastTry: isLastTry(stored),
+                log: log
+            )
+            throw TerapiError(
+                .refreshTokenExternalError,
+                "The provider refuses the credentials: \(problem?.message ?? "")"
+            )
+        }
+        try await connections.noteVerified(row: connection.id, generation: stored.generation, now: clock.now)
+    }
+
+    private func isLastTry(_ stored: StoredCredentials) -> Bool {
+        stored.refusedAt.map { clock.now - $0 >= Self.refusalPause } ?? false
+    }
+
+    private func mode(of integration: Integration, _ stored: StoredCredentials) -> AuthMode {
+        providers.provider(integration.provider)?.authMode ?? AuthMode(rawValue: stored.credentials.type) ?? .oauth2
+    }
+
     private func call(
         _ connection: Connection,
         _ integration: Integration,
@@ -244,7 +285,7 @@ public actor TokenRefresher: CredentialSource {
         _ claim: StoredCredentials.Claim,
         _ log: OperationLog
     ) async throws -> StoredCredentials {
-        let isLastTry = stored.refusedAt.map { clock.now - $0 >= Self.refusalPause } ?? false
+        let isLastTry = isLastTry(stored)
         var candidates = [stored.credentials]
         if isLastTry { candidates += stored.orphans }
         var refusal = ""
@@ -255,7 +296,7 @@ public actor TokenRefresher: CredentialSource {
                 try await release(connection, claim, after: backoff(stored))
                 throw TerapiError(.refreshTokenExternalError, error.message, cause: error)
             case .unknown(let error):
-                let pause = isStrict(integration.provider) ? Self.unknownOutcomePause : .seconds(1)
+                let pause = isStrict(integration.provider, candidate) ? Self.unknownOutcomePause : .seconds(1)
                 try await release(connection, claim, after: pause)
                 throw TerapiError(.refreshTokenExternalError, error.message, cause: error)
             case .answer(let answer):
@@ -293,8 +334,17 @@ public actor TokenRefresher: CredentialSource {
                 }
             }
         }
-        try await refused(connection, stored, claim, message: refusal, isLastTry: isLastTry, log: log)
-        throw TerapiError(.refreshTokenExternalError, "The provider refuses the refresh token: \(refusal)")
+        try await refused(
+            connection,
+            stored,
+            claim,
+            authMode: mode(of: integration, stored),
+            message: refusal,
+            isLastTry: isLastTry,
+            log: log
+        )
+        let what = if case .oauth2 = stored.credentials { "refresh token" } else { "credentials" }
+        throw TerapiError(.refreshTokenExternalError, "The provider refuses the \(what): \(refusal)")
     }
 
     /// Makes an answer durable. A full disk is no reason to throw away the only token that works: it is committed all
@@ -357,12 +407,13 @@ public actor TokenRefresher: CredentialSource {
         _ connection: Connection,
         _ stored: StoredCredentials,
         _ claim: StoredCredentials.Claim,
+        authMode: AuthMode,
         message: String,
         isLastTry: Bool,
         log: OperationLog
     ) async throws {
         guard isLastTry else {
-            log.write(.warn, "The provider refused the refresh token. It is tried once more in a minute.")
+            log.write(.warn, "The provider refused the credentials. They are tried once more in a minute.")
             try await connections.releaseRefresh(
                 row: connection.id,
                 attempt: claim.attempt,
@@ -375,7 +426,7 @@ public actor TokenRefresher: CredentialSource {
         let event = composer.authEvent(
             .refresh,
             connection: connection,
-            authMode: .oauth2,
+            authMode: authMode,
             environment: environment,
             error: (type: "refresh_token_external_error", description: message),
             now: clock.now
@@ -404,8 +455,10 @@ public actor TokenRefresher: CredentialSource {
         min(.seconds(1 << min(stored.failedAttempts, 9)), .seconds(300))
     }
 
-    private func isStrict(_ provider: String) -> Bool {
-        switch providers.provider(provider)?.oauth2?.rotation {
+    private func isStrict(_ provider: String, _ credentials: Credentials) -> Bool {
+        // What can be got again from what the end user has entered cannot be used up.
+        if case .derived(let derived) = credentials, derived.refreshToken == nil { return false }
+        return switch providers.provider(provider)?.oauth2?.rotation {
         case .fixed, .reissue, .grace: false
         case .strict, .unknown, nil: true
         }

@@ -6,13 +6,13 @@ struct ProviderEntry {
     let json: JSONObject
 
     func provider(authMode: AuthMode) -> Provider {
-        Provider(
+        var provider = Provider(
             name: name,
             displayName: text("display_name") ?? name,
             categories: texts("categories"),
             docs: text("docs") ?? "",
             authMode: authMode,
-            oauth2: authMode == .oauth2 ? oauth2() : nil,
+            oauth2: oauth2(authMode),
             proxy: proxy(),
             webhook: webhook,
             connectionConfig: fields("connection_config") + oldFields(),
@@ -20,6 +20,12 @@ struct ProviderEntry {
             integrationConfig: fields("integration_config"),
             entry: json
         )
+        provider.oauth1 = authMode == .oauth1 ? oauth1() : nil
+        provider.tokenExchange = tokenExchange(authMode)
+        provider.selfSigned = selfSigned()
+        provider.assertion = assertion()
+        provider.assertionOption = fields("assertion_option")
+        return provider
     }
 
     /// The entry's own, or the built-in one of the provider or of the one that it is an alias of.
@@ -29,9 +35,16 @@ struct ProviderEntry {
         return found.map { WebhookEntry(json: $0).rule }
     }
 
-    private func oauth2() -> Provider.OAuth2? {
-        guard let authorizationURL = text("authorization_url"), let tokenURL = text("token_url") else { return nil }
-        var oauth2 = Provider.OAuth2(authorizationURL: authorizationURL, tokenURL: tokenURL)
+    private func oauth2(_ mode: AuthMode) -> Provider.OAuth2? {
+        switch mode {
+        case .oauth2, .oauth2ClientCredentials, .mcpOAuth2, .mcpOAuth2Generic: break
+        default: return nil
+        }
+        var oauth2 = Provider.OAuth2(
+            authorizationURL: text("authorization_url") ?? "",
+            tokenURL: text("token_url") ?? ""
+        )
+        oauth2.registration = registration
         oauth2.authorizationParams = pairs(json["auth"]) + pairs(json["authorization_params"])
         oauth2.authorizationURLReplacements = pairs(json["authorization_url_replacements"])
         oauth2.skipsEmptyAuthorizationParams = flag("authorization_url_skip_empty")
@@ -141,15 +154,15 @@ struct ProviderEntry {
         texts("connection_configuration").map { Provider.FormField(name: $0, title: $0, isAutomated: true) }
     }
 
-    private func text(_ key: String) -> String? { json[key]?.string }
-    private func flag(_ key: String) -> Bool { json[key]?.bool ?? false }
-    private func texts(_ key: String) -> [String] { json[key]?.array?.compactMap(\.string) ?? [] }
+    func text(_ key: String) -> String? { json[key]?.string }
+    func flag(_ key: String) -> Bool { json[key]?.bool ?? false }
+    func texts(_ key: String) -> [String] { json[key]?.array?.compactMap(\.string) ?? [] }
 
-    private func pairs(_ value: JSONValue?) -> [(name: String, value: String)] {
+    func pairs(_ value: JSONValue?) -> [(name: String, value: String)] {
         value?.object?.members.map { ($0.name, scalar($0.value) ?? "") } ?? []
     }
 
-    private func scalar(_ value: JSONValue?) -> String? {
+    func scalar(_ value: JSONValue?) -> String? {
         value.map { $0.string ?? $0.text() }
     }
 }

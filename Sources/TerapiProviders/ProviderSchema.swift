@@ -7,18 +7,9 @@ enum ProviderSchema {
 
     /// Read and kept, but without effect so far: loading says so.
     static let withoutEffect: Set = [
-        "additional_steps", "assertion", "assertion_option", "auth_type", "authorization_code_param_in_webhook",
-        "client_registration", "installation", "refresh_token_headers", "refresh_token_params", "registration_params",
-        "registration_url", "request_params", "request_url", "require_client_certificate", "signature",
-        "signature_method", "token", "token_expires_in_ms", "token_request_method", "token_response",
-        "token_response_headers", "webhook_allowed_query_params", "webhook_response_metadata",
-        "webhook_user_defined_secret", "proxy.connection_config",
-    ]
-
-    /// Values of a key that are read and have no effect so far.
-    static let choicesWithoutEffect: [String: Set<String>] = [
-        "body_format": ["xml", "query"],
-        "token_request_auth_method": ["private_key_jwt", "custom"],
+        "auth_type", "authorization_code_param_in_webhook", "installation", "require_client_certificate",
+        "webhook_allowed_query_params", "webhook_response_metadata", "webhook_user_defined_secret",
+        "proxy.connection_config",
     ]
 
     /// Names of code that other platforms are built with, and what does the same here.
@@ -43,7 +34,10 @@ enum ProviderSchema {
         case .oauth2: entry["installation"] == nil ? ["authorization_url", "token_url"] : ["token_url"]
         case .oauth1: ["request_url", "authorization_url", "token_url"]
         case .twoStep: ["token_url", "token_response"]
-        case .jwt, .signature: ["signature", "token"]
+        case .jwt: ["signature", "token"]
+        case .signature: ["signature"]
+        case .oauth2ClientCredentials, .bill, .app: ["token_url"]
+        case .mcpOAuth2: ["authorization_url", "token_url"]
         default: []
         }
     }

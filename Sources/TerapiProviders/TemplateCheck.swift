@@ -23,8 +23,9 @@ struct TemplateCheck {
 
     /// What credentials hold by themselves, whatever form the file describes.
     private static let known: Set = [
-        "accessToken", "access_token", "apiKey", "clientId", "clientSecret", "client_id", "client_secret", "password",
-        "refreshToken", "refresh_token", "token", "username",
+        "accessToken", "access_token", "apiKey", "assertion", "clientId", "clientSecret", "client_id", "client_secret",
+        "password", "refreshToken", "refresh_token", "sessionId", "session_id", "token", "userId", "user_id",
+        "username",
     ]
 
     init(provider: Provider) {
@@ -37,11 +38,11 @@ struct TemplateCheck {
         let derived = entry["proxy"]?["connection_config"]?.object?.names ?? []
         // A path such as `team.id` is found by its first step too.
         config = Set(
-            provider.connectionConfig.map(\.name) + metadata + derived
+            provider.connectionConfig.map(\.name) + metadata + derived + ["appPublicLink", "installation_id"]
                 + metadata.compactMap { $0.split(separator: ".").first.map(String.init) }
         )
         custom = Set(provider.integrationConfig.map(\.name))
-        credentials = Self.known.union(provider.credentials.map(\.name))
+        credentials = Self.known.union((provider.credentials + provider.credentialForm).map(\.name))
         options = Set(entry["assertion_option"]?.object?.names ?? [])
     }
 

@@ -28,6 +28,7 @@ extension SQLStorage: ConnectionStorage {
                 row: row,
                 environmentID: connection.scope.environmentID,
                 box: box,
+                now: now,
                 in: transaction
             )
             try transaction.run(

@@ -172,28 +172,66 @@ extension SQLStorage {
         }
     }
 
+    public func connectionsToVerify(
+        since moment: Timestamp,
+        refusedBefore refused: Timestamp,
+        limit: Int
+    ) async throws -> [Int64] {
+        try await database.read { snapshot in
+            try snapshot.query(
+                """
+                select connection_id from connection_credential
+                where can_only_be_verified = 1 and needs_reconnect = 0 and (verified_at < $1 or refused_at < $2)
+                order by verified_at limit $3
+                """,
+                [SQLValue(moment), SQLValue(refused), SQLValue(limit)]
+            ) { $0.integer(0) }
+        }
+    }
+
+    public func noteVerified(row: Int64, generation: Int64, now: Timestamp) async throws {
+        try await database.write { transaction in
+            let noted = try transaction.run(
+                """
+                update connection_credential set verified_at = $3, claim_attempt = null, claim_owner = null,
+                    claim_deadline = null, refused_at = null, needs_reconnect = 0, retry_after = null,
+                    failed_attempts = 0
+                where connection_id = $1 and generation = $2
+                """,
+                [.integer(row), .integer(generation), SQLValue(now)]
+            )
+            guard noted > 0 else { return }
+            try transaction.run(
+                "delete from connection_error where connection_id = $1 and kind = 'auth'", [.integer(row)]
+            )
+        }
+    }
+
     /// Gives a connection new credentials from a new authorization: a new generation and a clean slate.
     static func replaceCredentials(
         _ credentials: Credentials,
         row: Int64,
         environmentID: Int64,
         box: SecretBox,
+        now: Timestamp,
         in transaction: any Transaction
     ) throws {
         let place = CredentialPlace(row: row, environmentID: environmentID, box: box)
         try transaction.run(
             """
-            insert into connection_credential (connection_id, generation, credentials, expires_at, can_refresh)
-            values ($1, 1, $2, $3, $4)
+            insert into connection_credential
+                (connection_id, generation, credentials, expires_at, can_refresh, can_only_be_verified, verified_at)
+            values ($1, 1, $2, $3, $4, $5, $6)
             on conflict (connection_id) do update set
                 generation = connection_credential.generation + 1, credentials = excluded.credentials,
                 previous = null, orphans = null, orphaned_in_generation = null, expires_at = excluded.expires_at,
-                can_refresh = excluded.can_refresh, claim_attempt = null, claim_owner = null, claim_deadline = null,
+                can_refresh = excluded.can_refresh, can_only_be_verified = excluded.can_only_be_verified,
+                verified_at = excluded.verified_at, claim_attempt = null, claim_owner = null, claim_deadline = null,
                 refused_at = null, needs_reconnect = 0, retry_after = null, failed_attempts = 0
             """,
             [
                 .integer(row), .blob(try place.seal(credentials)), SQLValue(credentials.expiresAt),
-                SQLValue(credentials.canRefresh),
+                SQLValue(credentials.canRefresh), SQLValue(credentials.canOnlyBeVerified), SQLValue(now),
             ]
         )
     }
@@ -237,15 +275,5 @@ private struct CredentialPlace {
 
     func openOrphans(_ sealed: [UInt8]) throws -> [Credentials] {
         try (storedJSON(try box.open(sealed, for: orphansPlace)).array ?? []).map(Credentials.init(stored:))
-    }
-}
-
-extension Credentials {
-    fileprivate var expiresAt: Timestamp? {
-        if case .oauth2(let oauth2) = self { oauth2.expiresAt } else { nil }
-    }
-
-    fileprivate var canRefresh: Bool {
-        if case .oauth2(let oauth2) = self { oauth2.refreshToken != nil } else { false }
     }
 }

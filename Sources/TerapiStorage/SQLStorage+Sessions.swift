@@ -267,6 +267,7 @@ extension OAuthSession {
             "redirectURI": .string(redirectURI),
             "openerOrigin": JSONValue(openerOrigin),
             "returnURL": JSONValue(returnURL),
+            "notes": notes.stored,
         ]
     }
 
@@ -289,6 +290,7 @@ extension OAuthSession {
             redirectURI: redirectURI,
             openerOrigin: json["openerOrigin"]?.string,
             returnURL: json["returnURL"]?.string,
+            notes: AuthorizationNotes(stored: json["notes"]),
             expiresAt: expiresAt
         )
     }

@@ -390,6 +390,9 @@ extension IntegrationCredentials {
             "clientSecret": JSONValue(clientSecret),
             "scopes": JSONValue(scopes),
             "webhookSecret": JSONValue(webhookSecret),
+            "app": app.map { app in
+                ["id": .string(app.id), "link": .string(app.link), "privateKey": .string(app.privateKey.reveal())]
+            } ?? .null,
         ]
     }
 
@@ -402,7 +405,15 @@ extension IntegrationCredentials {
             clientID: clientID,
             clientSecret: Secret(clientSecret),
             scopes: json["scopes"]?.stringArray ?? [],
-            webhookSecret: json["webhookSecret"]?.string.map { Secret($0) }
+            webhookSecret: json["webhookSecret"]?.string.map { Secret($0) },
+            app: json["app"].flatMap(App.init(json:))
         )
+    }
+}
+
+extension IntegrationCredentials.App {
+    fileprivate init?(json: JSONValue) {
+        guard let id = json["id"]?.string, let privateKey = json["privateKey"]?.string else { return nil }
+        self.init(id: id, link: json["link"]?.string ?? "", privateKey: Secret(privateKey))
     }
 }

@@ -114,6 +114,25 @@ struct AuthorizationRow: Sendable, CustomTestStringConvertible {
                 method: .post, path: "/api-auth/basic/:uniqueKey", uri: "/api-auth/basic/keyed",
                 body: #"{"username":"u","password":"p"}"#),
             .init(method: .post, path: "/auth/unauthenticated/:uniqueKey", uri: "/auth/unauthenticated/keyed"),
+            .init(
+                method: .post, path: "/oauth2/auth/:uniqueKey", uri: "/oauth2/auth/keyed", body: #"{"client_id":"c"}"#),
+            .init(
+                method: .post, path: "/auth/tba/:uniqueKey", uri: "/auth/tba/keyed",
+                body: #"{"token_id":"t","token_secret":"s"}"#),
+            .init(method: .post, path: "/auth/jwt/:uniqueKey", uri: "/auth/jwt/keyed", body: #"{"privateKey":"k"}"#),
+            .init(method: .post, path: "/auth/bill/:uniqueKey", uri: "/auth/bill/keyed", body: #"{"username":"u"}"#),
+            .init(
+                method: .post, path: "/auth/two-step/:uniqueKey", uri: "/auth/two-step/keyed", body: #"{"user":"u"}"#),
+            .init(
+                method: .post, path: "/auth/signature/:uniqueKey", uri: "/auth/signature/keyed",
+                body: #"{"username":"u"}"#),
+            .init(
+                method: .post, path: "/auth/aws-sigv4/:uniqueKey", uri: "/auth/aws-sigv4/keyed",
+                body: #"{"role_arn":"r"}"#),
+            .init(method: .get, path: "/app-auth/connect", uri: "/app-auth/connect?state=x", status: 400),
+            .init(
+                method: .get, path: "/oauth/client-metadata/:environmentUuid/:uniqueKey",
+                uri: "/oauth/client-metadata/uuid-dev/zendesk", status: 404),
             .init(method: .get, path: "/providers", uri: "/providers"),
             .init(method: .get, path: "/providers/:provider", uri: "/providers/zendesk"),
             .init(method: .get, path: "/integrations", uri: "/integrations"),

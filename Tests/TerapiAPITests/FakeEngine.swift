@@ -48,11 +48,22 @@ final class FakeEngine: ProviderAPI, ConnectFlow, CredentialSource, SyncControl,
             entry: ["display_name": "Zendesk", "docs": "https://example.com/zendesk"]
         ),
         Provider(name: "keyed", displayName: "Keyed <API>", authMode: .apiKey),
+        Provider(name: "app", displayName: "App", authMode: .app),
+        Provider(name: "first", displayName: "OAuth 1", authMode: .oauth1),
+        Provider(name: "mcp", displayName: "MCP", authMode: .mcpOAuth2, oauth2: FakeEngine.documented),
     ]
+
+    private static var documented: Provider.OAuth2 {
+        var oauth2 = Provider.OAuth2(authorizationURL: "https://mcp.example/a", tokenURL: "https://mcp.example/t")
+        oauth2.registration = Provider.ClientRegistration(kind: .document)
+        return oauth2
+    }
 
     func provider(_ name: String) -> Provider? { providers.first { $0.name == name } }
 
-    func authorizationURL(_ request: AuthorizationRequest) throws -> String { "https://provider.example/authorize" }
+    func beginAuthorization(_ request: AuthorizationRequest) async throws -> BegunAuthorization {
+        BegunAuthorization(url: "https://provider.example/authorize")
+    }
     func exchange(_ exchange: CodeExchange, now: Timestamp) async throws -> NewCredentials {
         NewCredentials(credentials: .none)
     }

@@ -259,6 +259,10 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
         row: Int64, generation: Int64, operationID: String, event: WebhookEvent?, now: Timestamp
     ) async throws -> Bool { false }
     func connectionsExpiring(before moment: Timestamp, limit: Int) async throws -> [Int64] { [] }
+    func connectionsToVerify(since moment: Timestamp, refusedBefore refused: Timestamp, limit: Int) async throws
+        -> [Int64]
+    { [] }
+    func noteVerified(row: Int64, generation: Int64, now: Timestamp) async throws {}
 
     func createSession(_ session: ConnectSession, tokenHash: [UInt8]) async throws -> ConnectSession {
         read { state in

@@ -146,7 +146,7 @@ extension Entrance {
         ).verdict
     }
 
-    private static func percentEncoded(_ text: String) -> String {
+    static func percentEncoded(_ text: String) -> String {
         text.utf8.map { byte in
             let digits = String(byte, radix: 16)
             return digits.count == 1 ? "%0\(digits)" : "%\(digits)"

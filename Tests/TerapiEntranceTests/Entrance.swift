@@ -17,6 +17,8 @@ struct Entrance: Sendable, CustomTestStringConvertible {
         case missing = "is needed and missing."
         /// Credentials go to the provider's own origin only.
         case origin = "and not to the provider's own"
+        /// A server that describes itself by what is no address.
+        case server = "is no address of a server"
         /// A definition that does not load.
         case provider = "The provider files hold mistakes."
         case sync = "sync.yaml:"
@@ -41,7 +43,7 @@ struct Entrance: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    static let all = webhooks + configurations + authorizations + providerFiles + scripts + proxy
+    static let all = webhooks + configurations + authorizations + authModes + providerFiles + scripts + proxy
 
     /// Host and port of what is written like a URL.
     static func authority(_ url: String) -> String {

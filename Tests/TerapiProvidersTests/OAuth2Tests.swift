@@ -10,8 +10,8 @@ struct OAuth2Tests {
         scopes: [String] = ["read", "write"],
         params: [String: String] = [:],
         extra: String? = nil
-    ) throws -> String {
-        try Sample.requests(FakeClient(), extra: extra).authorizationURL(
+    ) async throws -> String {
+        try await Sample.requests(FakeClient(), extra: extra).beginAuthorization(
             AuthorizationRequest(
                 integration: Sample.integration(provider, scopes: scopes),
                 config: config,
@@ -20,7 +20,7 @@ struct OAuth2Tests {
                 codeVerifier: Secret("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
                 authorizationParams: params
             )
-        )
+        ).url
     }
 
     private func acme(_ lines: String) -> String {
@@ -35,8 +35,8 @@ struct OAuth2Tests {
         """
     }
 
-    @Test func `sends the browser with state, scopes and the challenge of RFC 7636`() throws {
-        let url = try authorization()
+    @Test func `sends the browser with state, scopes and the challenge of RFC 7636`() async throws {
+        let url = try await authorization()
 
         #expect(
             url == "https://acme.zendesk.com/oauth/authorizations/new?response_type=code&client_id=client-1"
@@ -56,20 +56,22 @@ struct OAuth2Tests {
         ("authorization_url_fragment: /oauth", "https://a.example/auth#/oauth?response_type", true),
         ("scope_separator: '+'\nauthorization_url_skip_encode: [scopes]", "scope=read+write", true),
     ])
-    func `follows the provider's ways`(lines: String, part: String, isThere: Bool) throws {
-        #expect(try authorization("acme", extra: acme(lines)).contains(part) == isThere)
+    func `follows the provider's ways`(lines: String, part: String, isThere: Bool) async throws {
+        #expect(try await authorization("acme", extra: acme(lines)).contains(part) == isThere)
     }
 
     @Test(arguments: ["state", "redirect_uri", "client_id", "code_challenge", "response_type", "code_challenge_method"])
-    func `nobody else sets what binds the answer to the flow`(name: String) {
-        let error = #expect(throws: TerapiError.self) { try authorization(params: [name: "evil"]) }
+    func `nobody else sets what binds the answer to the flow`(name: String) async {
+        let error = await #expect(throws: TerapiError.self) { try await authorization(params: [name: "evil"]) }
 
         #expect(error?.code == .invalidBody)
     }
 
     @Test(arguments: ["", "evil.example/", "a.b", "-x"])
-    func `asks for a subdomain that fits`(subdomain: String) {
-        let error = #expect(throws: TerapiError.self) { try authorization(config: ["subdomain": .string(subdomain)]) }
+    func `asks for a subdomain that fits`(subdomain: String) async {
+        let error = await #expect(throws: TerapiError.self) {
+            try await authorization(config: ["subdomain": .string(subdomain)])
+        }
 
         #expect(error?.code == .invalidBody)
         #expect(error?.issues.first?.path == ["connection_config", "subdomain"])

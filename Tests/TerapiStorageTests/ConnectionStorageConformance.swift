@@ -294,6 +294,91 @@ struct ConnectionStorageConformance {
     }
 
     @Test(arguments: Engine.allCases)
+    func `finds keys that were not verified for long, and those that were refused once`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let begin = fixture.clock.now
+        func connect(_ name: String, _ credentials: Credentials) async throws -> Int64 {
+            try await fixture.storage.save(
+                Connection(
+                    scope: fixture.scope, integrationID: fixture.integration.id, connectionID: name,
+                    integrationKey: "desk", provider: "zendesk", createdAt: begin, updatedAt: begin
+                ),
+                replacing: .any, credentials: credentials, syncs: [], now: begin, event: { _, _ in nil },
+                scripts: { _ in nil }
+            ).id
+        }
+        let key = try await connect("key", .apiKey(Secret("k")))
+        let password = try await connect("password", .basic(username: "u", password: Secret("p")))
+        _ = try await connect("token", Self.oauth("t"))
+        _ = try await connect("nothing", .none)
+        func found(since moment: Timestamp, refusedBefore refused: Timestamp) async throws -> Set<Int64> {
+            // The fixture's own connection has a key too.
+            Set(try await fixture.storage.connectionsToVerify(since: moment, refusedBefore: refused, limit: 9))
+                .subtracting([fixture.connection.id])
+        }
+        let later = begin + .seconds(60)
+
+        #expect(try await found(since: begin, refusedBefore: begin) == [])
+        #expect(try await found(since: later, refusedBefore: begin) == [key, password])
+
+        let claim = StoredCredentials.Claim(attempt: "a", owner: "o", deadline: later)
+        #expect(try await fixture.storage.claimRefresh(row: key, generation: 1, claim: claim, now: begin))
+        try await fixture.storage.releaseRefresh(row: key, attempt: "a", outcome: .refused, now: begin)
+        #expect(try await found(since: begin, refusedBefore: later) == [key])
+        #expect(try await fixture.storage.condemn(row: key, generation: 1, operationID: "op", event: nil, now: begin))
+        #expect(try await found(since: later, refusedBefore: later) == [password])
+
+        // Another generation is another key; this one is good after all.
+        try await fixture.storage.noteVerified(row: key, generation: 2, now: later)
+        #expect(try await fixture.storage.credentials(row: key)?.needsReconnect == true)
+        try await fixture.storage.noteVerified(row: key, generation: 1, now: later)
+        let stored = try #require(try await fixture.storage.credentials(row: key))
+        #expect(!stored.needsReconnect && stored.refusedAt == nil && stored.generation == 1)
+        #expect(try await fixture.storage.connection(row: key)?.errors == [])
+        #expect(try await found(since: later, refusedBefore: later) == [password])
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `keeps what an authorization has noted, and credentials of every kind`(engine: Engine) async throws {
+        let fixture = try await StorageFixture(engine)
+        let now = fixture.clock.now
+        var derived = DerivedCredentials(mode: .awsSigV4, given: ["role_arn": "r"], issued: ["session_token": "s"])
+        derived.expiresAt = now + .seconds(60)
+        let session = try await fixture.storage.createSession(
+            ConnectSession(scope: fixture.scope, endUser: nil, expiresAt: now + .seconds(60)), tokenHash: [1]
+        )
+        let notes = AuthorizationNotes(
+            requestToken: Secret("t"), requestTokenSecret: Secret("s"), client: .init(clientID: "c"),
+            server: .init(issuer: "i", tokenURL: "u"), expectsIssuer: true
+        )
+        try await fixture.storage.createOAuthSession(
+            OAuthSession(
+                state: "st", attemptID: "at", sessionID: session.id, scope: fixture.scope, integrationKey: "desk",
+                connectionID: "alice", connectionConfig: [:], codeVerifier: nil, browserHash: [1], redirectURI: "r",
+                openerOrigin: nil, returnURL: nil, notes: notes, expiresAt: now + .seconds(60)
+            ),
+            attempt: ConnectAttempt(
+                id: "at", sessionID: session.id, scope: fixture.scope, integrationKey: "desk", createdAt: now
+            )
+        )
+        let kept: [Credentials] = [
+            .derived(derived), .oauth1(OAuth1Credentials(token: Secret("t"), tokenSecret: Secret("s"))),
+            .tba(OAuth1Credentials(token: Secret("t"), tokenSecret: Secret("s"))),
+        ]
+
+        #expect(try await fixture.storage.takeOAuthSession(state: "st", now: now)?.notes == notes)
+        for (generation, credentials) in kept.enumerated() {
+            let isCommitted = try await fixture.storage.commitRefresh(
+                credentials, row: fixture.connection.id, over: Int64(generation + 1), now: now
+            )
+            #expect(isCommitted)
+            #expect(try await fixture.storage.credentials(row: fixture.connection.id)?.credentials == credentials)
+            let expiring = try await fixture.storage.connectionsExpiring(before: now + .seconds(61), limit: 9)
+            #expect(expiring == (generation == 0 ? [fixture.connection.id] : []))
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
     func `keeps a connection and the run of its scripts together or not at all`(engine: Engine) async throws {
         let fixture = try await StorageFixture(engine)
         let now = fixture.clock.now

@@ -67,28 +67,10 @@ struct ConnectPageRoutes: Sendable {
             "name": .string(integration.displayName),
             "mode": .string(provider.authMode.rawValue),
             "fields": .array(fields.map(\.json)),
-            "credentials": .array(credentialFields(of: provider).map(\.json)),
+            "isBrowser": .bool(provider.authMode.needsBrowser),
+            "credentials": .array(provider.credentialForm.filter { !$0.isHidden && !$0.isAutomated }.map(\.json)),
+            "once": .array(provider.assertionOption.filter { !$0.isHidden }.map(\.json)),
         ]
-    }
-
-    private static func credentialFields(of provider: Provider) -> [Provider.FormField] {
-        let asked: [Provider.FormField] =
-            switch provider.authMode {
-            case .apiKey: [Provider.FormField(name: "apiKey", title: "API key", isSecret: true)]
-            case .basic:
-                [
-                    Provider.FormField(name: "username", title: "User name", isOptional: true),
-                    Provider.FormField(name: "password", title: "Password", isOptional: true, isSecret: true),
-                ]
-            default: []
-            }
-        // The catalogue may name and explain them better.
-        return asked.map { field in
-            guard var described = provider.credentials.first(where: { $0.name == field.name }) else { return field }
-            described.isSecret = described.isSecret || field.isSecret
-            return described
-        }
-        .filter { !$0.isHidden }
     }
 }
 
@@ -98,6 +80,8 @@ extension Provider.FormField {
             ("name", .string(name)), ("title", .string(title)), ("optional", .bool(isOptional)),
             ("secret", .bool(isSecret)),
         ])
+        // A browser takes the line breaks out of what is pasted into a line.
+        if name.lowercased().contains("private") { json["isLong"] = true }
         json["description"] = description.map(JSONValue.string)
         json["example"] = example.map(JSONValue.string)
         json["pattern"] = pattern.map(JSONValue.string)

@@ -120,7 +120,9 @@ struct ConnectionRoutes: Sendable {
         let metadata = body.object("metadata")
         let config = body.object("connection_config")
         var fields = JSONObject()
-        for name in ["access_token", "refresh_token", "expires_at", "username", "password"] {
+        for name in [
+            "access_token", "refresh_token", "expires_at", "oauth_token", "oauth_token_secret", "username", "password",
+        ] {
             fields[name] = body.any(name)
         }
         fields["apiKey"] = body.any("api_key")
@@ -152,9 +154,19 @@ struct ConnectionRoutes: Sendable {
         let stored = try await connectFlow.importConnection(connection, credentials: given)
         var json = stored.details
         if call.allows(.readConnectionCredentials) {
-            json["credentials"] = given.publicJSON(includesRefreshToken: false)
+            json["credentials"] = try await shown(given, of: stored).publicJSON(includesRefreshToken: false)
         }
         return .json(.object(json), status: .created)
+    }
+
+    /// With the token that was got while importing, where there is one.
+    private func shown(_ given: Credentials, of connection: Connection) async throws -> Credentials {
+        guard case .derived = given,
+            let integration = try await settings.integration(key: connection.integrationKey, in: connection.scope)
+        else { return given }
+        return try await credentials.credentials(
+            of: connection, integration: integration, forceRefresh: false, staleGeneration: nil
+        ).credentials
     }
 
     func update(_ call: Call) async throws -> Response {

@@ -122,30 +122,58 @@ struct IntegrationRoutes: Sendable {
     ) -> IntegrationCredentials? {
         body.nested("credentials") { reader in
             let type = reader.requiredText("type")
-            if let mode, type != mode.rawValue || mode != .oauth2 {
+            if let mode, type != mode.integrationCredentialType {
                 reader.refuse(
                     "type", code: "invalid_enum_value",
-                    mode == .oauth2
-                        ? "Expected \"OAUTH2\", the provider's auth mode."
-                        : "An integration of the auth mode \(mode.rawValue) has no credentials of its own."
+                    mode.integrationCredentialType.map { "Expected \"\($0)\", the provider's auth mode." }
+                        ?? "An integration of the auth mode \(mode.rawValue) has no credentials of its own."
                 )
             }
-            let clientID =
-                current == nil
-                ? reader.requiredText("client_id") : reader.text("client_id") ?? current?.clientID ?? ""
-            let secret =
-                current == nil
-                ? reader.requiredText("client_secret", .text(1...4096)) : reader.text("client_secret", .text(1...4096))
+            let hasClient = type != AuthMode.app.rawValue
+            let hasApp = [AuthMode.app.rawValue, AuthMode.custom.rawValue].contains(type)
+            let clientID = hasClient ? Self.text("client_id", .text(), &reader, current) : nil
+            let secret = hasClient ? Self.text("client_secret", .text(1...4096), &reader, current) : nil
+            let app = hasApp ? Self.app(&reader, current) : nil
             let scopes = reader.text("scopes", .text(0...8192))
             let webhookSecret = reader.text("webhook_secret", .text(1...4096))
             return IntegrationCredentials(
                 type: type,
-                clientID: clientID,
-                clientSecret: secret.map(Secret.init) ?? current?.clientSecret ?? Secret(""),
+                clientID: clientID ?? current?.clientID ?? "",
+                clientSecret: secret.map { Secret($0) } ?? current?.clientSecret ?? Secret(""),
                 scopes: scopes.map(Self.scopes) ?? current?.scopes ?? [],
-                webhookSecret: webhookSecret.map(Secret.init) ?? current?.webhookSecret
+                webhookSecret: webhookSecret.map { Secret($0) } ?? current?.webhookSecret,
+                app: app
             )
         }
+    }
+
+    private static func app(_ reader: inout BodyReader, _ current: IntegrationCredentials?)
+        -> IntegrationCredentials.App
+    {
+        let id = text("app_id", .text(1...255), &reader, current)
+        let link = text("app_link", .text(1...2048), &reader, current)
+        let privateKey = text("private_key", .text(1...16_384), &reader, current)
+        if let link, !link.isEmpty, WebOrigin(url: link) == nil {
+            reader.refuse("app_link", code: "invalid_format", "Expected the address of the app's public page.")
+        }
+        if let privateKey, !privateKey.isEmpty, !privateKey.contains("PRIVATE KEY-----") {
+            reader.refuse("private_key", code: "invalid_format", "Expected a private key as PEM.")
+        }
+        return IntegrationCredentials.App(
+            id: id ?? current?.app?.id ?? "",
+            link: link ?? current?.app?.link ?? "",
+            privateKey: privateKey.map { Secret($0) } ?? current?.app?.privateKey ?? Secret("")
+        )
+    }
+
+    /// A field that must be there unless there is something to keep.
+    private static func text(
+        _ field: String,
+        _ rule: TextRule,
+        _ reader: inout BodyReader,
+        _ current: IntegrationCredentials?
+    ) -> String? {
+        current == nil ? reader.requiredText(field, rule) : reader.text(field, rule)
     }
 
     private static func scopes(_ text: String) -> [String] {
@@ -172,12 +200,18 @@ extension Integration {
 extension IntegrationCredentials {
     /// Secrets included: only for a key that may read an integration's credentials.
     fileprivate var json: JSONValue {
-        [
-            "type": .string(type),
-            "client_id": .string(clientID),
-            "client_secret": .string(clientSecret.reveal()),
-            "scopes": .string(scopes.joined(separator: ",")),
-            "webhook_secret": JSONValue(webhookSecret?.reveal()),
-        ]
+        var object: JSONObject = ["type": .string(type)]
+        if type != AuthMode.app.rawValue {
+            object["client_id"] = .string(clientID)
+            object["client_secret"] = .string(clientSecret.reveal())
+        }
+        if let app {
+            object["app_id"] = .string(app.id)
+            object["app_link"] = .string(app.link)
+            object["private_key"] = .string(app.privateKey.reveal())
+        }
+        object["scopes"] = .string(scopes.joined(separator: ","))
+        object["webhook_secret"] = JSONValue(webhookSecret?.reveal())
+        return .object(object)
     }
 }

@@ -94,6 +94,13 @@ struct BodyReader: ~Copyable {
         }
     }
 
+    /// Every field that nobody has asked for yet, as it is: whoever knows what they mean checks them.
+    mutating func remaining() -> JSONObject {
+        let members = (value.object?.members ?? []).filter { !declared.contains($0.name) }
+        declared.formUnion(members.map(\.name))
+        return JSONObject(members.filter { !$0.value.isNull }.map { ($0.name, $0.value) })
+    }
+
     /// A field whose members are all texts.
     mutating func textMap(_ field: String, _ rule: TextRule = .text(0...4096)) -> [String: String]? {
         guard let object = object(field) else { return nil }

@@ -10,7 +10,8 @@ public protocol ConnectFlow: Sendable {
     ///   - browserSecret: the value of the cookie that ``begin(_:)`` set.
     func finish(integrationKey: String?, query: [String: String], browserSecret: String?) async -> ConnectResult
 
-    /// Makes a connection whose credentials the end user typed in (API key, user name and password).
+    /// Makes a connection whose credentials the end user typed in. Where they are only good for a token, it is got
+    /// first.
     func connect(
         session: ConnectSession,
         integrationKey: String,

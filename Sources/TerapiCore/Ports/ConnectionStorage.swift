@@ -91,6 +91,14 @@ public protocol ConnectionStorage: Sendable {
     /// Connections whose access token expires before `moment` and can be refreshed.
     func connectionsExpiring(before moment: Timestamp, limit: Int) async throws -> [Int64]
 
+    /// Connections whose credentials can only be verified, and were not since `moment`; those that were refused once
+    /// before `refused` are among them.
+    func connectionsToVerify(since moment: Timestamp, refusedBefore refused: Timestamp, limit: Int) async throws
+        -> [Int64]
+
+    /// Ends a claim because the provider has taken the credentials: whatever spoke against them is forgotten.
+    func noteVerified(row: Int64, generation: Int64, now: Timestamp) async throws
+
     // Connect sessions
 
     func createSession(_ session: ConnectSession, tokenHash: [UInt8]) async throws -> ConnectSession

@@ -3,15 +3,17 @@ public protocol ProviderAPI: Sendable {
     var providers: [Provider] { get }
     func provider(_ name: String) -> Provider?
 
-    /// Where to send the end user's browser.
-    /// - Throws: `TerapiError(.invalidBody)` when a field that the address needs is missing or not allowed there.
-    func authorizationURL(_ request: AuthorizationRequest) throws -> String
+    /// Where to send the end user's browser. Some modes ask the provider first.
+    /// - Throws: `TerapiError(.invalidBody)` when a field that the address needs is missing or not allowed there,
+    ///   `.providerError` with the provider's own words.
+    func beginAuthorization(_ request: AuthorizationRequest) async throws -> BegunAuthorization
 
-    /// Turns the code of the callback into credentials.
+    /// Turns what the callback brings into credentials.
     /// - Throws: `TerapiError(.providerError)` with the provider's own words.
     func exchange(_ exchange: CodeExchange, now: Timestamp) async throws -> NewCredentials
 
-    /// Sends a refresh, and does nothing with the answer but bring it.
+    /// Asks for new credentials in place of the connection's, and does nothing with the answer but bring it. Where it
+    /// takes several requests, the answer is the last one's; where it takes none, it is made here.
     func sendRefresh(_ access: ConnectionAccess) async -> RefreshReply
 
     /// What an answer to a refresh means. Pure, so that an answer kept on disk can be read again after a crash.
@@ -35,6 +37,26 @@ public protocol ProviderAPI: Sendable {
         attempt: Int,
         now: Timestamp
     ) -> RequestStep
+}
+
+extension ProviderAPI {
+    /// Gets what goes with credentials that an end user has just entered.
+    /// - Throws: `TerapiError(.connectionTestFailed)` with the provider's own words.
+    public func issue(_ access: ConnectionAccess, now: Timestamp) async throws -> NewCredentials {
+        switch await sendRefresh(access) {
+        case .notSent(let error), .unknown(let error): throw error
+        case .answer(let answer):
+            switch readRefresh(answer, access: access, now: now) {
+            case .refreshed(let new): return new
+            case .invalidGrant(let words), .invalidClient(let words), .retryLater(_, let words):
+                throw TerapiError(
+                    .connectionTestFailed,
+                    "The provider gave no token for these credentials: \(words)",
+                    payload: ["status": JSONValue(answer.status)]
+                )
+            }
+        }
+    }
 }
 
 /// Everything that a request in the name of a connection needs.
@@ -69,6 +91,8 @@ public struct AuthorizationRequest: Sendable {
     public var codeVerifier: Secret?
     public var userScopes: [String]
     public var authorizationParams: [String: String]
+    /// Where a document about us as an OAuth client can be read by anyone.
+    public var clientDocumentURL: String
 
     public init(
         integration: Integration,
@@ -77,7 +101,8 @@ public struct AuthorizationRequest: Sendable {
         state: String,
         codeVerifier: Secret?,
         userScopes: [String] = [],
-        authorizationParams: [String: String] = [:]
+        authorizationParams: [String: String] = [:],
+        clientDocumentURL: String = ""
     ) {
         self.integration = integration
         self.config = config
@@ -86,6 +111,17 @@ public struct AuthorizationRequest: Sendable {
         self.codeVerifier = codeVerifier
         self.userScopes = userScopes
         self.authorizationParams = authorizationParams
+        self.clientDocumentURL = clientDocumentURL
+    }
+}
+
+public struct BegunAuthorization: Sendable {
+    public var url: String
+    public var notes: AuthorizationNotes
+
+    public init(url: String, notes: AuthorizationNotes = AuthorizationNotes()) {
+        self.url = url
+        self.notes = notes
     }
 }
 
@@ -96,19 +132,22 @@ public struct CodeExchange: Sendable {
     public var codeVerifier: Secret?
     /// Every query parameter of the callback, `code` among them.
     public var callbackQuery: [String: String]
+    public var notes: AuthorizationNotes
 
     public init(
         integration: Integration,
         config: JSONObject,
         redirectURI: String,
         codeVerifier: Secret?,
-        callbackQuery: [String: String]
+        callbackQuery: [String: String],
+        notes: AuthorizationNotes = AuthorizationNotes()
     ) {
         self.integration = integration
         self.config = config
         self.redirectURI = redirectURI
         self.codeVerifier = codeVerifier
         self.callbackQuery = callbackQuery
+        self.notes = notes
     }
 }
 
@@ -129,12 +168,21 @@ public struct RefreshAnswer: Sendable, Equatable {
     public var contentType: String
     public var retryAfter: String?
     public var body: [UInt8]
+    /// Those that the provider file wants kept with the token.
+    public var headers: [String: String]
 
-    public init(status: Int, contentType: String, retryAfter: String?, body: [UInt8]) {
+    public init(
+        status: Int,
+        contentType: String,
+        retryAfter: String?,
+        body: [UInt8],
+        headers: [String: String] = [:]
+    ) {
         self.status = status
         self.contentType = contentType
         self.retryAfter = retryAfter
         self.body = body
+        self.headers = headers
     }
 }
 

@@ -2,10 +2,14 @@ import Logging
 public import ServiceLifecycle
 import TerapiCore
 
-/// Renews tokens that nobody happens to use before they expire, and clears away expired sessions.
+/// Renews tokens that nobody happens to use before they expire, asks once a day whether what cannot be renewed still
+/// works, and clears away expired sessions.
 public struct CredentialRefresher: Service {
     static let interval = Duration.seconds(30)
     static let horizon = Duration.seconds(60)
+    static let verificationInterval = Duration.seconds(86_400)
+    /// How many are verified in one round, so that slow providers do not keep tokens waiting.
+    static let verifiedAtOnce = 20
 
     let services: EngineServices
 
@@ -27,10 +31,19 @@ public struct CredentialRefresher: Service {
     }
 
     public func runOnce() async throws {
-        let rows = try await services.connections.connectionsExpiring(
-            before: services.clock.now + Self.horizon,
-            limit: 100
+        let now = services.clock.now
+        let expiring = try await services.connections.connectionsExpiring(before: now + Self.horizon, limit: 100)
+        try await ask(for: expiring, forceRefresh: false)
+        let unverified = try await services.connections.connectionsToVerify(
+            since: now - Self.verificationInterval,
+            refusedBefore: now - TokenRefresher.refusalPause,
+            limit: Self.verifiedAtOnce
         )
+        try await ask(for: unverified, forceRefresh: true)
+        try await services.connections.pruneSessions(now: services.clock.now)
+    }
+
+    private func ask(for rows: [Int64], forceRefresh: Bool) async throws {
         for row in rows {
             guard let connection = try await services.connections.connection(row: row),
                 let integration = try await services.settings.integration(
@@ -42,10 +55,9 @@ public struct CredentialRefresher: Service {
             _ = try? await services.credentials.credentials(
                 of: connection,
                 integration: integration,
-                forceRefresh: false,
+                forceRefresh: forceRefresh,
                 staleGeneration: nil
             )
         }
-        try await services.connections.pruneSessions(now: services.clock.now)
     }
 }

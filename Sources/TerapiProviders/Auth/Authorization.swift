@@ -37,7 +37,7 @@ struct Authorization {
         var params: [(name: String, value: String)] = [
             ("response_type", "code"), ("client_id", values.clientID ?? ""), ("redirect_uri", request.redirectURI),
         ]
-        let scopes = scopes(request)
+        let scopes = Self.scopes(of: oauth2.defaultScopes, integration: request.integration, config: request.config)
         if !scopes.isEmpty { params.append(("scope", scopes.joined(separator: oauth2.scopeSeparator))) }
         if !request.userScopes.isEmpty {
             params.append(("user_scope", request.userScopes.joined(separator: oauth2.scopeSeparator)))
@@ -50,13 +50,15 @@ struct Authorization {
         return params
     }
 
-    private func scopes(_ request: AuthorizationRequest) -> [String] {
-        if let text = request.config["oauth_scopes_override"]?.string, !text.isEmpty {
-            return text.split { $0 == "," || $0 == " " }.map(String.init)
+    /// What is asked for: the session's own choice, or the file's and the integration's.
+    static func scopes(of defaults: [String], integration: Integration, config: JSONObject) -> [String] {
+        for name in ["oauth_scopes_override", "oauth_scopes"] {
+            if let text = config[name]?.string, !text.isEmpty {
+                return text.split { $0 == "," || $0 == " " }.map(String.init)
+            }
         }
         var scopes: [String] = []
-        for scope in oauth2.defaultScopes + (request.integration.credentials?.scopes ?? [])
-        where !scopes.contains(scope) {
+        for scope in defaults + (integration.credentials?.scopes ?? []) where !scopes.contains(scope) {
             scopes.append(scope)
         }
         return scopes

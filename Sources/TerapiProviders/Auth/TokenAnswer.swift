@@ -72,7 +72,8 @@ struct TokenAnswer {
             expiresAt: expiry(source, now: now) ?? expiry(document, now: now),
             scopes: scopes.isEmpty ? previous?.scopes ?? [] : scopes,
             raw: document,
-            configOverride: previous?.configOverride
+            configOverride: previous?.configOverride,
+            server: previous?.server
         )
     }
 

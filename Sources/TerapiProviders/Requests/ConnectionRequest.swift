@@ -36,7 +36,7 @@ struct ConnectionRequest {
         // Signatures in headers are about what is sent.
         values.request?.body = body
         values.request?.url = target
-        return OutboundRequest(
+        var complete = OutboundRequest(
             method: request.method.uppercased(),
             url: target,
             headers: headers(request, values),
@@ -45,6 +45,8 @@ struct ConnectionRequest {
             purpose: purpose,
             redirects: provider.proxy.forwardsHeadersOnRedirect ? .followWithHeaders : .follow
         )
+        try RequestSigner(provider: provider, values: values).sign(&complete)
+        return complete
     }
 
     // MARK: URL
@@ -123,10 +125,14 @@ struct ConnectionRequest {
         case .oauth2(let tokens): set("authorization", "Bearer \(tokens.accessToken.reveal())")
         case .basic(let username, let password):
             set("authorization", "Basic " + Base64.standard.encode(Array("\(username):\(password.reveal())".utf8)))
-        case .apiKey, .none: break
+        case .derived(let derived):
+            if let cookie = derived.issued["cookie"]?.string { set("cookie", cookie) }
+            if let token = derived.token { set("authorization", "Bearer \(token.reveal())") }
+        case .apiKey, .oauth1, .tba, .none: break
         }
-        // A provider with a header of its own for the token does not get it twice.
-        if provider.proxy.headers.contains(where: { $0.value.contains("${accessToken}") }) {
+        // A provider with a place of its own for the token does not get it twice.
+        let places = provider.proxy.headers + provider.proxy.query
+        if places.contains(where: { $0.value.contains("${accessToken}") }) {
             headers.removeAll { $0.name == "authorization" }
         }
         for header in provider.proxy.headers {
@@ -173,7 +179,8 @@ struct ConnectionRequest {
         return Array([form, PercentEncoding.query(added)].filter { !$0.isEmpty }.joined(separator: "&").utf8)
     }
 
-    private static func rendered(_ value: JSONValue, _ values: TemplateValues) -> JSONValue {
+    /// A document with its placeholders filled in; members with one that is not known are left out.
+    static func rendered(_ value: JSONValue, _ values: TemplateValues) -> JSONValue {
         switch value {
         case .string(let text): .string(Template(text).render(values).text)
         case .array(let items): .array(items.map { rendered($0, values) })

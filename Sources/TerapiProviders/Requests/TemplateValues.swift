@@ -11,6 +11,8 @@ struct TemplateValues: Sendable {
     var clientSecret: Secret?
     /// `nil` outside requests in the name of a connection.
     var request: RequestFacts?
+    /// What else can be named while a token is being got: `token`, `step1.…`, `assertionOption.…`.
+    var further = JSONObject()
     var now: Timestamp
     /// The same for all uses in one request.
     var random = randomUUID()
@@ -19,11 +21,11 @@ struct TemplateValues: Sendable {
         let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
         if parts.count == 2 {
             switch parts[0] {
-            case "connectionConfig", "connection_config": return text(connectionConfig, parts[1])
-            case "integrationConfig", "integration_config": return text(integrationConfig, parts[1])
-            case "metadata": return metadata.flatMap { text($0, parts[1]) }
-            case "credentials": return credential(parts[1])
-            default: return nil
+            case "connectionConfig", "connection_config": return Self.text(connectionConfig, parts[1])
+            case "integrationConfig", "integration_config": return Self.text(integrationConfig, parts[1])
+            case "metadata": return metadata.flatMap { Self.text($0, parts[1]) }
+            case "credentials": return Self.text(further, name) ?? credential(parts[1])
+            default: return Self.text(further, name)
             }
         }
         switch name {
@@ -32,7 +34,7 @@ struct TemplateValues: Sendable {
         case "clientSecret": return clientSecret?.reveal()
         default:
             if name.hasPrefix("now") { return moment(name) }
-            return request?[name] ?? credential(name) ?? text(connectionConfig, name)
+            return request?[name] ?? Self.text(further, name) ?? credential(name) ?? Self.text(connectionConfig, name)
         }
     }
 
@@ -46,12 +48,36 @@ struct TemplateValues: Sendable {
             tokens.accessToken.reveal()
         case (.oauth2(let tokens), "refreshToken"), (.oauth2(let tokens), "refresh_token"):
             tokens.refreshToken?.reveal()
+        case (.oauth1(let tokens), "oauth_token"), (.tba(let tokens), "token_id"): tokens.token.reveal()
+        case (.derived(let derived), "accessToken"), (.derived(let derived), "access_token"):
+            derived.token?.reveal()
+        case (.derived(let derived), "refreshToken"), (.derived(let derived), "refresh_token"):
+            derived.refreshToken?.reveal() ?? Self.text(derived.given, name)
+        case (.derived(let derived), _): Self.field(name, of: derived)
         default: nil
         }
     }
 
+    /// A field by its name, in either spelling (`session_id`, `sessionId`); of a key in two parts, `id:secret`, one part.
+    private static func field(_ name: String, of derived: DerivedCredentials) -> String? {
+        for place in [derived.issued, derived.given] {
+            for spelling in [name, snakeCase(name)] {
+                if let value = text(place, spelling) { return value }
+            }
+        }
+        let path = name.split(separator: ".")
+        guard path.count == 2, let parts = derived.given[String(path[0])]?.string?.split(separator: ":"),
+            parts.count == 2
+        else { return nil }
+        return path[1] == "id" ? String(parts[0]) : path[1] == "secret" ? String(parts[1]) : nil
+    }
+
+    private static func snakeCase(_ name: String) -> String {
+        name.reduce(into: "") { $0 += $1.isUppercase ? "_\($1.lowercased())" : String($1) }
+    }
+
     /// An empty text counts as not given.
-    private func text(_ object: JSONObject, _ path: String) -> String? {
+    private static func text(_ object: JSONObject, _ path: String) -> String? {
         switch JSONValue.object(object).value(at: path) {
         case .string(let text): text.isEmpty ? nil : text
         case .number(let digits): digits

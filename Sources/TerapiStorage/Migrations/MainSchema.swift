@@ -11,6 +11,7 @@ extension Migrator {
         Migration(name: "0006 actions", statements: actions),
         Migration(name: "0007 deployments", statements: deployments),
         Migration(name: "0008 variables", statements: variables),
+        Migration(name: "0010 verification", statements: verification),
         Migration(name: "0011 provider webhooks", statements: providerWebhooks),
         Migration(name: "0012 endpoints and backfills", statements: endpointsAndBackfills),
     ])
@@ -457,6 +458,16 @@ extension Migrator {
             started_at integer not null,
             finished_at integer
         ) strict
+        """,
+    ]
+
+    /// Keys and passwords cannot be renewed: the provider is asked now and then whether they still work.
+    private static let verification: [SQL] = [
+        "alter table connection_credential add column can_only_be_verified integer not null default 0",
+        "alter table connection_credential add column verified_at integer not null default 0",
+        """
+        create index connection_credential_verification on connection_credential (verified_at)
+        where can_only_be_verified = 1 and needs_reconnect = 0
         """,
     ]
 }

@@ -15,6 +15,8 @@ final class FakeProviders: ProviderAPI {
         var duringVerification: (@Sendable () async throws -> Void)?
         var exchanges: [CodeExchange] = []
         var webhooks: [String: ProviderWebhookRule] = [:]
+        var issueFailure: RefreshReply?
+        var issueCount = 0
     }
 
     private let state = Mutex(State())
@@ -27,6 +29,7 @@ final class FakeProviders: ProviderAPI {
         providers = [
             Self.oauth2("desk", .strict), Self.oauth2("lenient", .fixed),
             Provider(name: "keyed", displayName: "Keyed", authMode: .apiKey),
+            Provider(name: "machine", displayName: "Machine", authMode: .oauth2ClientCredentials),
         ]
     }
 
@@ -70,8 +73,11 @@ final class FakeProviders: ProviderAPI {
         state.withLock { $0.webhooks[name] = rule }
     }
 
-    func authorizationURL(_ request: AuthorizationRequest) throws -> String {
-        "https://\(request.integration.provider).example/authorize?state=\(request.state)"
+    func beginAuthorization(_ request: AuthorizationRequest) async throws -> BegunAuthorization {
+        BegunAuthorization(
+            url: "https://\(request.integration.provider).example/authorize?state=\(request.state)",
+            notes: AuthorizationNotes(requestToken: Secret("note-1"))
+        )
     }
 
     func exchange(_ exchange: CodeExchange, now: Timestamp) async throws -> NewCredentials {
@@ -91,12 +97,33 @@ final class FakeProviders: ProviderAPI {
         )
     }
 
+    /// The next token for what was entered is not got, in this way.
+    func failIssue(_ reply: RefreshReply) {
+        state.withLock { $0.issueFailure = reply }
+    }
+
+    /// How many tokens were asked for with what was entered.
+    var issueCount: Int { state.withLock { $0.issueCount } }
+
     func sendRefresh(_ access: ConnectionAccess) async -> RefreshReply {
-        await tokens.refresh(access)
+        guard case .derived = access.credentials else { return await tokens.refresh(access) }
+        return state.withLock { state in
+            defer { state.issueFailure = nil }
+            if let failure = state.issueFailure { return failure }
+            state.issueCount += 1
+            let body = Array(#"{"token":"issued-\#(state.issueCount)"}"#.utf8)
+            return .answer(RefreshAnswer(status: 200, contentType: "", retryAfter: nil, body: body))
+        }
     }
 
     func readRefresh(_ answer: RefreshAnswer, access: ConnectionAccess, now: Timestamp) -> RefreshResult {
         let json = try? JSONReader.read(answer.body)
+        if case .derived(var derived) = access.credentials, let token = json?["token"] {
+            derived.issued = ["token": token]
+            derived.issuedAt = now
+            derived.expiresAt = now + .seconds(TokenServer.life)
+            return .refreshed(NewCredentials(credentials: .derived(derived)))
+        }
         if let accessToken = json?["access_token"]?.string, (200..<300).contains(answer.status) {
             let life = json?["expires_in"]?.int ?? 3600
             return .refreshed(

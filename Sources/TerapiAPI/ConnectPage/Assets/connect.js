@@ -32,9 +32,10 @@ function ask(integration, problem = "", values = {}) {
   const verb = page.isReconnecting ? "Reconnect" : "Connect";
   const fields = [
     ...integration.credentials.map((field) => ({ ...field, isCredential: true })),
+    ...integration.once.map((field) => ({ ...field, isOnce: true })),
     ...integration.fields,
   ];
-  const intro = integration.mode === "OAUTH2"
+  const intro = integration.isBrowser
     ? `A window of ${integration.name} will open, in which you sign in and agree.`
     : fields.length > 0
       ? `${integration.name} needs the following. It is kept encrypted.`
@@ -67,6 +68,8 @@ function entry(field, value) {
   const choices = field.choices?.map((choice) => element("option", { value: choice, textContent: choice }));
   const input = choices
     ? element("select", { id }, ...choices)
+    : field.isLong
+    ? element("textarea", { id, rows: 6, placeholder: field.example ?? "", spellcheck: false })
     : element("input", {
         id,
         type: field.secret ? "password" : "text",
@@ -120,27 +123,36 @@ function failed(integration, type, message, values = {}) {
 
 // ---- Connecting
 
+// Where the modes that need no window take what was entered.
+const doors = {
+  API_KEY: "/api-auth/api-key",
+  BASIC: "/api-auth/basic",
+  OAUTH2_CC: "/oauth2/auth",
+  TBA: "/auth/tba",
+  JWT: "/auth/jwt",
+  BILL: "/auth/bill",
+  TWO_STEP: "/auth/two-step",
+  SIGNATURE: "/auth/signature",
+  AWS_SIGV4: "/auth/aws-sigv4",
+};
+
 function connect(integration, fields, values) {
   const address = new URL(location.origin);
   for (const field of fields) {
-    if (!field.isCredential && values[field.name]) address.searchParams.set(`params[${field.name}]`, values[field.name]);
+    if (field.isCredential || field.isOnce || !values[field.name]) continue;
+    address.searchParams.set(`params[${field.name}]`, values[field.name]);
   }
   if (page.connectionId) address.searchParams.set("connection_id", page.connectionId);
   const key = encodeURIComponent(integration.key);
-  switch (integration.mode) {
-    case "OAUTH2":
-      address.pathname = `/oauth/connect/${key}`;
-      return openPopup(integration, address);
-    case "API_KEY":
-      address.pathname = `/api-auth/api-key/${key}`;
-      return send(integration, address, { apiKey: values.apiKey }, values);
-    case "BASIC":
-      address.pathname = `/api-auth/basic/${key}`;
-      return send(integration, address, { username: values.username ?? "", password: values.password ?? "" }, values);
-    default:
-      address.pathname = `/auth/unauthenticated/${key}`;
-      return send(integration, address, {}, values);
+  if (integration.isBrowser) {
+    address.pathname = `/oauth/connect/${key}`;
+    return openPopup(integration, address);
   }
+  address.pathname = `${doors[integration.mode] ?? "/auth/unauthenticated"}/${key}`;
+  const given = (those) => Object.fromEntries(those.map(({ name }) => [name, values[name]]).filter(([, value]) => value));
+  const body = given(fields.filter((field) => field.isCredential));
+  if (integration.once.length > 0) body.assertionOption = given(fields.filter((field) => field.isOnce));
+  return send(integration, address, body, values);
 }
 
 async function send(integration, address, body, values) {
