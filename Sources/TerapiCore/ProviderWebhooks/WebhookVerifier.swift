@@ -147,12 +147,14 @@ public struct WebhookVerifier: Sendable {
         }
         if let name = place.partName {
             let named = parts.compactMap { part -> (name: String, value: String)? in
-                let halves = part.split(separator: "=", maxSplits: 1)
-                return halves.count == 2 ? (String(halves[0]), String(halves[1])) : nil
+                let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                return halves.count == 2 && !halves[0].isEmpty ? (String(halves[0]), String(halves[1])) : nil
             }
             guard named.count == parts.count else { return [] }
             scope.signatureFields = named
             parts = named.filter { $0.name == name }.map { $0.value[...] }
+            // One that is broken breaks the list: no provider writes it so.
+            guard parts.allSatisfy({ bytes($0, place) != nil }) else { return [] }
         }
         return parts.compactMap { part in
             if part.hasPrefix(place.prefix) { return bytes(part.dropFirst(place.prefix.count), place) }

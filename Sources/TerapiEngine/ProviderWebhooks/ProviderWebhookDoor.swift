@@ -117,7 +117,10 @@ struct ProviderWebhookDoor: Sendable {
         _ content: WebhookContent
     ) async throws -> Bool {
         guard !secret.reveal().isEmpty, secret.reveal().utf8.count <= 4096 else { return false }
-        if rule.isPerConnection, place.subscription == nil { return false }
+        // As it is now: what was known a moment ago may have been without the secret still.
+        var place = place
+        if let id = place.subscription?.id { place.subscription = try await services.incoming.subscription(id) }
+        if place.subscription == nil, rule.isPerConnection { return false }
         let known = try await places.registrations(place, rule, content).first
         if var known {
             if let present = known.secret { return present == secret }
