@@ -59,7 +59,7 @@ TEST = "integrations/sandbox/tests/tickets.test.json"
 
 def test_a_new_project_passes_its_tests_and_is_never_overwritten(project, tmp_path):
     assert "2 in order." in project.run("test")
-    assert "1 syncs, 1 actions, 0 on-events: in order." in project.run("compile")
+    assert "1 sync, 1 action, 0 on-events: in order." in project.run("compile")
     project.write("README.md", "mine")
     (project.folder / TICKETS).unlink()
 

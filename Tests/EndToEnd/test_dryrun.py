@@ -261,7 +261,7 @@ export default createSync({{ description: '', version: '1.0.0', frequency: '{fre
 
     file.write_text(script.format(frequency="every hour"))
     right = workplace.run("compile", "--integrations", workplace.integrations)
-    assert (right.returncode, right.stdout) == (0, "1 syncs, 0 actions, 0 on-events: in order.\n")
+    assert (right.returncode, right.stdout) == (0, "1 sync, 0 actions, 0 on-events: in order.\n")
 
     environment = {"TERAPI_ESBUILD": "/nowhere", "NODE_PATH": ""}
     with Terapi(tmp_path / "terapi", integrations=workplace.integrations, environment=environment) as terapi:

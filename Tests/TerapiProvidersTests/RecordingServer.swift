@@ -47,9 +47,17 @@ final class RecordingServer: Sendable {
         }
 
         func send(_ request: OutboundRequest) async throws -> OutboundResponse {
+            try await recording.client.send(detour(request))
+        }
+
+        func open(_ request: OutboundRequest, body: ByteFlow?) async throws -> any OutboundAnswer {
+            try await recording.client.open(detour(request), body: body)
+        }
+
+        private func detour(_ request: OutboundRequest) -> OutboundRequest {
             var request = request
             request.url = "\(recording.server.url)/" + request.url.replacing("://", with: "/", maxReplacements: 1)
-            return try await recording.client.send(request)
+            return request
         }
     }
 }

@@ -37,9 +37,8 @@ struct OAuth1Flow {
         }
         var params: [(name: String, value: String)] = [("oauth_token", token)]
         // Only the file's own are templates: what a browser sends must not be able to name a secret.
-        for param in rendered(oauth1.authorizationParams)
-            + request.authorizationParams.sorted(by: { $0.key < $1.key }).map { (name: $0.key, value: $0.value) }
-        {
+        let own = request.authorizationParams.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
+        for param in rendered(oauth1.authorizationParams) + own {
             guard !param.name.hasPrefix("oauth_") else { continue }
             params.removeAll { $0.name == param.name }
             params.append((param.name, param.value))
