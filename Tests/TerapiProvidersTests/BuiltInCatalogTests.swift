@@ -94,7 +94,7 @@ struct BuiltInCatalogTests {
         let oauth2 = try #require(provider.oauth2)
         let custom = filled(provider.integrationConfig)
 
-        let text = try Sample.requests(FakeClient()).authorizationURL(
+        let text = try await Sample.requests(FakeClient()).beginAuthorization(
             AuthorizationRequest(
                 integration: Sample.integration(name, scopes: ["one", "two"], custom: custom),
                 config: filled(provider.connectionConfig),
@@ -102,7 +102,7 @@ struct BuiltInCatalogTests {
                 state: "state-1",
                 codeVerifier: oauth2.usesPKCE ? Secret("verifier") : nil
             )
-        )
+        ).url
         let url = try #require(URLComponents(string: text))
         let query = Dictionary(
             (url.queryItems ?? []).map { ($0.name, $0.value ?? "") },
