@@ -37,8 +37,10 @@ public struct DeployController: DeployControl {
 
     /// Takes what the server's folder of integrations defines now.
     public func replaceFolder(with definitions: ScriptDefinitions) async throws {
+        let scopes = try await services.settings.environments().map(\.scope)
+        let before = scopes.map { services.catalog.syncs(in: $0) }
         services.catalog.replace(with: definitions)
-        for environment in try await services.settings.environments() { try await settle(environment.scope) }
+        for (scope, before) in zip(scopes, before) { try await settle(scope, since: before) }
     }
 
     // MARK: On request

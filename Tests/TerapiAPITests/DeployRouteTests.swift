@@ -197,8 +197,8 @@ struct DeployRouteTests {
             name: "gives a language model the actions", method: .get, uri: "/scripts/config?format=openai",
             status: 200,
             contains: [
-                #"{"data":[{"type":"function","function":{"name":"create-ticket","description":"","#
-                    + #""parameters":{"type":"object"}}}]}"#
+                #"{"type":"function","function":{"name":"create-ticket","description":"","#
+                    + #""parameters":{"type":"object"}}}"#
             ],
             excludes: ["welcome", "tickets\""]
         ),

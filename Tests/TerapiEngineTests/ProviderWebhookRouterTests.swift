@@ -33,7 +33,7 @@ struct ProviderWebhookRouterTests {
         #expect(bob.id != fixture.base.connection.id)
         let operations = fixture.base.log.operations(.incomingWebhook).filter { $0.id.hasPrefix("pwh_") }
         #expect(operations.map(\.state) == [.success, .success, .success])
-        #expect(operations.map(\.subject) == ["ticket.changed", "ticket.made", "user.changed"])
+        #expect(Set(operations.map(\.subject)) == ["ticket.changed", "ticket.made", "user.changed"])
     }
 
     @Test

@@ -28,7 +28,7 @@ struct TemplateTests {
         for name in ["Context", "SyncContext"] {
             let start = try #require(types.firstRange(of: "export interface \(name)<")).upperBound
             let end = try #require(types[start...].firstRange(of: "\n    }\n")).lowerBound
-            for match in types[start..<end].matches(of: #/\n        (?:readonly )?([a-zA-Z]+)[<(:]/#) {
+            for match in types[start..<end].matches(of: #/\n        (?:readonly )?([a-zA-Z]+)\??[<(:]/#) {
                 declared.insert(String(match.1))
             }
         }
