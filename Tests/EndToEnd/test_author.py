@@ -82,7 +82,7 @@ def test_new_scripts_pass_their_tests_and_are_never_overwritten(project):
         assert f"integrations/github/tests/{name}.test.json" in made
     assert "1 in order." in project.run("test", "github/issues")
     assert "5 in order." in project.run("test")
-    assert "2 syncs, 2 actions, 1 on-events: in order." in project.run("compile")
+    assert "2 syncs, 2 actions, 1 on-event: in order." in project.run("compile")
 
     project.change("integrations/github/syncs/issues.ts", "Issues", "Problems")
     assert "exists already" in project.run("new", "sync", "github", "issues", status=1)

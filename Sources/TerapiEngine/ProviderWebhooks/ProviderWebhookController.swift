@@ -76,6 +76,7 @@ public struct ProviderWebhookController: ProviderWebhookControl {
 
     public func unsubscribe(_ id: Int64, in scope: EnvironmentScope) async throws {
         try await registrar.unsubscribe(try await subscription(id, in: scope))
+        door.forgetPlaces()
     }
 
     public func address(of subscription: WebhookSubscription) async throws -> String {

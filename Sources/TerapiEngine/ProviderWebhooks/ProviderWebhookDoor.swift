@@ -18,6 +18,10 @@ struct ProviderWebhookDoor: Sendable {
         keySets = WebhookKeySets(services: services)
     }
 
+    func forgetPlaces() {
+        places.forget()
+    }
+
     func receive(_ request: ProviderWebhookRequest, at address: ProviderWebhookAddress) async throws
         -> ProviderWebhookAnswer
     {

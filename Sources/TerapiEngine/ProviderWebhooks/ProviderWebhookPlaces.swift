@@ -36,6 +36,11 @@ final class ProviderWebhookPlaces: Sendable {
         return place
     }
 
+    /// An address that was given up is gone at once.
+    func forget() {
+        remembered.withLock { $0.removeAll() }
+    }
+
     private func find(_ address: ProviderWebhookAddress) async throws -> ProviderWebhookPlace {
         let environments = try await services.settings.environments()
         guard let environment = environments.first(where: { $0.uuid == address.environment }) else {
