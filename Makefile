@@ -11,8 +11,8 @@ PYTHON := $(BUILD)/venv/bin/python
 PYTEST := SVC_ROOT=$(CURDIR)/$(BUILD)/services TERAPI_BINARY=$(CURDIR)/$(BUILD)/debug/terapi \
 	$(PYTHON) -m pytest Tests/EndToEnd
 
-# Suites that hold a run to its limit of time are not crowded by others.
-ALONE := ScriptLimitTests
+# Suites that hold something to a limit of time are not crowded by others.
+ALONE := "ScriptLimitTests|SlowClientTests"
 SWIFT_TESTS = swift test --skip-build --skip $(ALONE) && swift test --skip-build --filter $(ALONE)
 
 .PHONY: help
