@@ -13,9 +13,10 @@ def written(moment):
 
 class Desk:
     def __init__(self):
-        now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+        # Half a day beside every moment at which a history of whole days could begin.
+        middle = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) - datetime.timedelta(hours=12)
         self.tickets = [
-            {"id": number, "title": f"Ticket {number}", "updated_at": written(now - datetime.timedelta(days=400 - number))}
+            {"id": number, "title": f"Ticket {number}", "updated_at": written(middle - datetime.timedelta(days=400 - number))}
             for number in range(400)
         ]
         self.asked = []
