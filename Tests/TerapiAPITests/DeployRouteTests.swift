@@ -197,8 +197,11 @@ struct DeployRouteTests {
             name: "gives a language model the actions", method: .get, uri: "/scripts/config?format=openai",
             status: 200,
             contains: [
-                #"{"type":"function","function":{"name":"create-ticket","description":"","#
-                    + #""parameters":{"type":"object"}}}"#
+                #"{"data":[{"type":"function","function":{"name":"create-ticket","description":"","#
+                    + #""parameters":{"type":"object"}}},{"type":"function","function":{"name":"find_ticket","#
+                    + #""description":"","parameters":{"type":"object","required":["id"],"properties":{"#
+                    + #""id":{"type":"integer"},"open":{"type":"boolean"},"name":{"type":"string"},"#
+                    + #""tags":{"type":"array","items":{"type":"integer"}}}}}}]}"#
             ],
             excludes: ["welcome", "tickets\""]
         ),
