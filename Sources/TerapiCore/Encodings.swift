@@ -76,12 +76,17 @@ public func randomUUID() -> String {
     var bytes = randomBytes(16)
     bytes[6] = bytes[6] & 0x0F | 0x40
     bytes[8] = bytes[8] & 0x3F | 0x80
-    let text = hex(bytes)
-    var groups: [Substring] = []
-    var rest = text[...]
-    for length in [8, 4, 4, 4, 12] {
-        groups.append(rest.prefix(length))
-        rest = rest.dropFirst(length)
+    let text = hex(bytes).utf8
+    return String(unsafeUninitializedCapacity: 36) { buffer in
+        var end = 0
+        for (index, digit) in text.enumerated() {
+            if [8, 12, 16, 20].contains(index) {
+                buffer[end] = UInt8(ascii: "-")
+                end += 1
+            }
+            buffer[end] = digit
+            end += 1
+        }
+        return end
     }
-    return groups.joined(separator: "-")
 }

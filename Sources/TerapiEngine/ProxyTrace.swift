@@ -5,7 +5,7 @@ import TerapiCore
 struct ProxyTrace: Sendable {
     private static let secretWords = [
         "auth", "cookie", "credential", "key", "passw", "secret", "session", "signature", "token",
-    ]
+    ].map { Array($0.utf8) }
 
     let begunAt: Timestamp
     let method: String
@@ -66,7 +66,10 @@ struct ProxyTrace: Sendable {
     }
 
     private static func isSecret(_ name: String) -> Bool {
-        secretWords.contains { name.contains($0) }
+        let name = Array(name.utf8)
+        return secretWords.contains { word in
+            name.count >= word.count && (0...name.count - word.count).contains { name[$0...].starts(with: word) }
+        }
     }
 }
 

@@ -120,6 +120,8 @@ final class ConnectionCache: Sendable {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.decompression = .disabled
+        // Nobody listens, and a span that nobody sees costs as much as the guard does.
+        configuration.tracing.tracer = nil
         configuration.httpVersion = .http1Only
         configuration.timeout = HTTPClient.Configuration.Timeout(
             connect: .nanoseconds(connectTimeout.microseconds * 1000)

@@ -78,7 +78,7 @@ struct ConnectionRequest {
 
     /// Scripts may write placeholders into a path; their values must stay in it.
     private func endpoint(_ text: String) throws -> String {
-        guard text.contains("${") else { return text }
+        guard text.utf8.contains(UInt8(ascii: "$")), text.contains("${") else { return text }
         let prefix = "https://path"
         let slash = text.hasPrefix("/") || text.hasPrefix("?") ? "" : "/"
         let rendered = try URLTemplate(prefix + slash + text).render(values)
