@@ -1,5 +1,6 @@
 import os
 import pathlib
+import shutil
 import sys
 
 import pytest
@@ -112,3 +113,18 @@ def _starter(script, folder):
     yield start
     for counterpart in started:
         counterpart.stop()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            # Debian's own browser where there is one, or else the one that Playwright brought.
+            executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
+            # Chromium refuses its sandbox to root, and containers have no other user.
+            args=["--no-sandbox"],
+        )
+        yield browser
+        browser.close()

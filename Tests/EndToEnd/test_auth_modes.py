@@ -55,16 +55,21 @@ def set_up(terapi, provider, name, blocks):
     return terapi.api().create_integration(name, name, **more)
 
 
-def connect(terapi, provider, command, name, cookies=True):
-    """Runs an example, and where it says `open …` does what a browser does. Returns what came of it."""
-    session = terapi.api().ok(
+def session_for(terapi, name):
+    return terapi.api().ok(
         "POST",
         "/connect/sessions",
         json={
             "end_user": {"id": "u-1"},
+            "allowed_integrations": [name],
             "integrations_config_defaults": {name: {"connection_config": {"external_id": "customer-7"}}},
         },
-    )["data"]["token"]
+    )["data"]
+
+
+def connect(terapi, provider, command, name):
+    """Runs an example, and where it says `open …` does what a browser does. Returns what came of it."""
+    session = session_for(terapi, name)["token"]
     environment = {**os.environ, "TERAPI": terapi.base, "SESSION": session, "KEY": terapi.key()}
     command = command.replace("https://acme.example", provider.base)
     done = subprocess.run(
@@ -100,7 +105,8 @@ def test_example_connects_and_stays_connected(terapi, provider, name, blocks):
     assert (len(provider.seen) > before) == asks
 
 
-@pytest.mark.parametrize(
+# Every mode with a form, and what to change in its example so that the provider refuses it.
+FORMS = pytest.mark.parametrize(
     "name, change",
     [
         ("acme-key", ("key-1", "key-2")), ("acme-basic", ("pass-1", "pass-2")), ("acme-cc", ("secret-1", "secret-2")),
@@ -109,12 +115,21 @@ def test_example_connects_and_stays_connected(terapi, provider, name, blocks):
         ("acme-aws", ("role/terapi", "role/other")),
     ],
 )
-def test_the_same_with_one_wrong_character_is_refused(terapi, provider, name, change):
-    """The control: the provider of these tests does refuse, and then nothing is stored."""
+
+
+def example_of(terapi, provider, name):
+    """An example's blocks; its integration is there afterwards."""
     blocks = next(example.values[1] for example in EXAMPLES if example.values[0] == name)
     integrations = [found["unique_key"] for found in terapi.api().ok("GET", "/integrations")["data"]]
     if name not in integrations:
         set_up(terapi, provider, name, blocks)
+    return blocks
+
+
+@FORMS
+def test_the_same_with_one_wrong_character_is_refused(terapi, provider, name, change):
+    """The control: the provider of these tests does refuse, and then nothing is stored."""
+    blocks = example_of(terapi, provider, name)
     before = terapi.api().ok("GET", "/connections", params={"integrationId": name})["connections"]
     provider.refusals.clear()
 
@@ -128,10 +143,7 @@ def test_the_same_with_one_wrong_character_is_refused(terapi, provider, name, ch
 
 @pytest.mark.parametrize("name", ["acme-cc", "acme-steps", "acme-jwt", "acme-wsse", "acme-bill", "acme-aws"])
 def test_a_field_that_nobody_asked_for_is_named(terapi, provider, name):
-    blocks = next(example.values[1] for example in EXAMPLES if example.values[0] == name)
-    integrations = [found["unique_key"] for found in terapi.api().ok("GET", "/integrations")["data"]]
-    if name not in integrations:
-        set_up(terapi, provider, name, blocks)
+    blocks = example_of(terapi, provider, name)
     before = len(provider.seen)
 
     answer = connect(terapi, provider, blocks["bash"].replace("'{", "'{\"surprise\": 1, ", 1), name)
@@ -141,13 +153,43 @@ def test_a_field_that_nobody_asked_for_is_named(terapi, provider, name):
     assert len(provider.seen) == before
 
 
+@FORMS
+def test_a_person_fills_in_the_form(terapi, provider, browser, name, change):
+    """What the examples send, entered into the connect page: wrong first, and then mended in the same form."""
+    command = example_of(terapi, provider, name)["bash"]
+    right = dict(re.findall(r"params\[(\w+)\]=([^&\"]+)", command))
+    right |= dict(re.findall(r'"(\w+)": "([^"\']+)"', command))
+    if name == "acme-jwt":
+        right["privateKey"] = provider.private_pem
+    wrong = {field: value.replace(*change) for field, value in right.items()}
+    assert wrong != right
+    page = browser.new_page()
+    page.goto(session_for(terapi, name)["connect_link"])
+    before = terapi.api().ok("GET", "/connections", params={"integrationId": name})["connections"]
+
+    def enter(values):
+        for field, value in values.items():
+            page.fill(f"#field-{field}", value)
+        page.click("[type=submit]")
+
+    enter(wrong)
+    page.locator("[role=alert]").wait_for()
+    kept = {field: page.input_value(f"#field-{field}") for field in wrong}
+    assert {field: value.strip() for field, value in kept.items()} == {f: v.strip() for f, v in wrong.items()}
+    assert len(terapi.api().ok("GET", "/connections", params={"integrationId": name})["connections"]) == len(before)
+    provider.refusals.clear()
+    enter(right)
+    page.get_by_text("is connected").wait_for()
+
+    assert provider.refusals == []
+    assert len(terapi.api().ok("GET", "/connections", params={"integrationId": name})["connections"]) == len(before) + 1
+    page.close()
+
+
 def test_importing_works_as_the_document_says(terapi, provider):
     text = DOCUMENT.read_text().split("## Importing connections")[1]
     command = re.search(r"```bash\n(.*?)```", text, re.DOTALL).group(1)
-    integrations = [found["unique_key"] for found in terapi.api().ok("GET", "/integrations")["data"]]
-    if "acme-tba" not in integrations:
-        blocks = next(example.values[1] for example in EXAMPLES if example.values[0] == "acme-tba")
-        set_up(terapi, provider, "acme-tba", blocks)
+    example_of(terapi, provider, "acme-tba")
 
     answer = connect(terapi, provider, command, "acme-tba")
 

@@ -2,13 +2,11 @@
 
 import http.server
 import json
-import shutil
 import threading
 
 import oauth_browser
 import pytest
 import requests
-from playwright.sync_api import sync_playwright
 
 import definitions
 from person import connect_address, connect_session, connections_of
@@ -60,19 +58,6 @@ def application():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://localhost:{server.server_address[1]}", page
     server.shutdown()
-
-
-@pytest.fixture
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            # Debian's own browser where there is one, or else the one that Playwright brought.
-            executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
-            # Chromium refuses its sandbox to root, and containers have no other user.
-            args=["--no-sandbox"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -148,6 +148,7 @@ struct HistoryTests {
         try await run(Self.windowed, second)
 
         let asked = world.state.withLock { $0.asked }
+        try #require(cut.count > 11 && asked.count > cut.count + 1)
         #expect(asked[cut.count].page == cut[11].page)
         #expect(asked[cut.count + 1].page == 0 && asked[cut.count + 1].from == cut[11].from)
         #expect(world.state.withLock { $0.checkpoint["since"]?.int } == second.ids.compactMap { Int($0) }.max())
@@ -198,6 +199,7 @@ struct HistoryTests {
         try await run(file, world.functions)
 
         let (asked, reports, checkpoint) = world.state.withLock { ($0.asked, $0.reports, $0.checkpoint) }
+        try #require(asked.count > 4)
         #expect(asked[4].from == reached && asked[4].page == 0)
         #expect(reports.map { $0["windows"]?.int } == Array(repeating: 1, count: reports.count))
         #expect(reports.last?["finished"] == true)

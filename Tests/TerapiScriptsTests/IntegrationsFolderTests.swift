@@ -148,7 +148,7 @@ struct IntegrationsFolderTests {
 
         let messages = error.issues.map(\.message)
         let start = "\(folder.path)/github/syncs/issues.yaml:"
-        #expect(messages.count == 2)
+        try #require(messages.count == 2, "\(messages)")
         #expect(messages[0].hasPrefix("\(start)7:9: expected checkpoint.next to be a JavaScript expression: "))
         #expect(messages[1].hasPrefix("\(start)10:10: expected map.title to be a JavaScript expression: "))
         #expect(try await folder.load().syncs.count == 1, "the control: it is not asked to")

@@ -31,7 +31,9 @@ struct ExpressionCheck: Sendable {
             ),
             functions: NoFunctions()
         )
-        let answers = try JSONReader.read(printed).array ?? []
+        guard let answers = try JSONReader.read(printed).array, answers.count == all.count else {
+            throw TerapiError(.serverError, "The expressions of the sync files could not be checked.")
+        }
         return zip(all, answers).compactMap { found, answer -> DefinitionMistake? in
             guard let message = answer.string else { return nil }
             let (file, expression) = found
