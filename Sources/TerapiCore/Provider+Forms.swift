@@ -21,6 +21,19 @@ extension Provider {
         return config
     }
 
+    /// What an end user may enter: not by what webhooks find a connection, for it could be somebody else's. A part of the
+    /// provider's address is let pass, because the credentials have to work there.
+    public func ownConfig(_ given: JSONObject) -> JSONObject {
+        JSONObject(given.members.filter { isOwn($0.name) }.map { ($0.name, $0.value) })
+    }
+
+    /// Whether an end user may enter a member of the config; see ``ownConfig(_:)``.
+    public func isOwn(_ name: String) -> Bool {
+        guard let webhook, webhook.routes.contains(where: { $0.match == .field(name) }) else { return true }
+        let addresses = [proxy.baseURL, oauth2?.authorizationURL, oauth2?.tokenURL]
+        return addresses.contains { $0?.contains("${connectionConfig.\(name)}") ?? false }
+    }
+
     /// The config with the default of each field that has one and was left empty.
     public func filledConfig(_ config: JSONObject) -> JSONObject {
         connectionConfig.reduce(into: config) { config, field in

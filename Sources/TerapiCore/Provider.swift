@@ -221,6 +221,9 @@ public struct Provider: Sendable {
     /// The whole entry as it was written, aliases resolved: what `GET /providers` shows.
     public var entry: JSONObject
 
+    /// The provider over whose file this one's stands.
+    public var alias: String? { entry["alias"]?.string }
+
     public init(
         name: String,
         displayName: String,

@@ -23,7 +23,7 @@ public struct Connector: ConnectFlow {
         }
         let defaults = session.defaults[integration.key] ?? ConnectSession.Defaults()
         // What the team has set for the session wins over what a page sends.
-        let config = try provider.checkedConfig(start.config.merging(defaults.connectionConfig))
+        let config = try provider.checkedConfig(provider.ownConfig(start.config).merging(defaults.connectionConfig))
         let connectionID = try await freeConnectionID(start.connectionID, session: session, integration: integration)
 
         let now = services.clock.now
@@ -224,7 +224,7 @@ public struct Connector: ConnectFlow {
         let (integration, provider) = try await integration(integrationKey, for: session)
         try checkMode(of: credentials, provider: provider)
         let defaults = session.defaults[integration.key] ?? ConnectSession.Defaults()
-        let config = try provider.checkedConfig(config.merging(defaults.connectionConfig))
+        let config = try provider.checkedConfig(provider.ownConfig(config).merging(defaults.connectionConfig))
         let id = try await freeConnectionID(connectionID, session: session, integration: integration)
         let new = try await issued(credentials, connectionID: id, config: config, integration, provider)
         return try await save(

@@ -49,7 +49,7 @@ public struct FunctionController: FunctionControl {
         for integrationKey: String,
         in scope: EnvironmentScope
     ) async throws -> ScriptDefinitions {
-        var definitions = try await shipped.definitions(of: provider, in: scope)
+        var definitions = try await shipped.definitions(of: shelf(of: provider), in: scope)
         for index in definitions.syncs.indices { definitions.syncs[index].integrationKey = integrationKey }
         for index in definitions.actions.indices { definitions.actions[index].integrationKey = integrationKey }
         for index in definitions.onEvents.indices { definitions.onEvents[index].integrationKey = integrationKey }
@@ -57,7 +57,7 @@ public struct FunctionController: FunctionControl {
     }
 
     public func templateText(of script: ScriptID, provider: String) -> String? {
-        shipped.script(script.kind, named: script.name, provider: provider)?.text
+        shipped.script(script.kind, named: script.name, provider: shelf(of: provider))?.text
     }
 
     public func setEnabled(
@@ -66,7 +66,7 @@ public struct FunctionController: FunctionControl {
         provider: String,
         in scope: EnvironmentScope
     ) async throws {
-        let template = shipped.script(script.kind, named: script.name, provider: provider)
+        let template = shipped.script(script.kind, named: script.name, provider: shelf(of: provider))
         let source = runnableCode(of: script, in: scope) == nil ? nil : facts(of: script, in: scope).source
         switch (isEnabled, source) {
         case (true, nil), (true, .catalog?):
@@ -105,6 +105,12 @@ public struct FunctionController: FunctionControl {
 
     public func job(_ id: String, _ kind: FunctionJob.Kind, in scope: EnvironmentScope) -> FunctionJob? {
         jobs[id].flatMap { $0.scope == scope && $0.kind == kind ? $0 : nil }
+    }
+
+    /// The provider itself when something ships for it, or else the nearest one that its file is an alias of.
+    private func shelf(of provider: String) -> String {
+        if shipped.knows(provider) { return provider }
+        return services.providers.provider(provider)?.alias.map(shelf) ?? provider
     }
 
     private func runnableCode(of script: ScriptID, in scope: EnvironmentScope) -> String? {

@@ -15,6 +15,10 @@ final class TemplateCatalog: Sendable {
         self.clock = clock
     }
 
+    func knows(_ provider: String) -> Bool {
+        scripts.contains { $0.provider == provider }
+    }
+
     func script(_ kind: ScriptInvocation.Kind, named name: String, provider: String) -> ShippedScript? {
         scripts.first { $0.provider == provider && $0.kind == kind && $0.name == name }
     }

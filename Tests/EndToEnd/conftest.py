@@ -102,6 +102,12 @@ def kinto(tmp_path):
     yield from _starter("kinto_api.py", tmp_path)
 
 
+@pytest.fixture
+def localstripe(tmp_path):
+    """Starts localstripe; call it with the environment of Tests/Counterparts/localstripe_api.py."""
+    yield from _starter("localstripe_api.py", tmp_path)
+
+
 def _starter(script, folder):
     started = []
 

@@ -80,4 +80,65 @@ struct StandardModelTests {
         #expect(StandardModel.newestWins(by: ticket ?? .null) == nil)
         #expect(StandardModel.newestWins(by: StandardModel.named("sleep")?.document ?? .null) == "source_updated_at")
     }
+
+    /// Every code of LOINC that a model names, with its place.
+    private static let codes = StandardModel.all.flatMap { model in
+        let panels = (model.document["x-fhir-panels"]?.array ?? []).map { ("\(model.name) panel", $0["code"]?.string) }
+        let fields = (model.document["properties"]?.object?.members ?? []).filter { $0.value["x-loinc"] != nil }
+        return panels + fields.map { ("\(model.name).\($0.name)", $0.value["x-loinc"]?["code"]?.string) }
+    }
+
+    /// Whether the digit behind the hyphen is the one that follows from those before it (Luhn, modulo 10).
+    private static func isLOINC(_ code: String) -> Bool {
+        guard code.wholeMatch(of: /[1-9][0-9]{0,5}-[0-9]/) != nil else { return false }
+        let digits = code.filter(\.isNumber).reversed().compactMap(\.wholeNumberValue)
+        let sum = digits.enumerated().reduce(0) { sum, digit in
+            let doubled = digit.element * (digit.offset % 2 == 1 ? 2 : 1)
+            return sum + doubled / 10 + doubled % 10
+        }
+        return sum % 10 == 0
+    }
+
+    @Test func `every code of LOINC has the right check digit`() {
+        #expect(Self.codes.count >= 20)
+        for (place, code) in Self.codes { #expect(code.map(Self.isLOINC) == true, "\(place)") }
+        // The control: neither another digit nor two that were exchanged.
+        for wrong in ["8867-3", "8876-4", "29463-8", "29436-7", "8867", "8867-45", ""] {
+            #expect(!Self.isLOINC(wrong), "\(wrong)")
+        }
+    }
+
+    /// Whether a unit of UCUM is made of units that are in use here: divided, with exponents, and counted things in braces.
+    private static func isUCUM(_ unit: String) -> Bool {
+        let known: Set = ["s", "ms", "min", "m", "cm", "g", "kg", "kcal", "W", "%", "Cel", "mm[Hg]", "mg", "dL", "mL"]
+        if unit.wholeMatch(of: /\{[a-z]+\}/) != nil { return true }
+        var parts = unit.split(separator: "/", omittingEmptySubsequences: false)
+        // "/min" is one over a minute.
+        if parts.count > 1, parts[0].isEmpty { parts.removeFirst() }
+        return parts.allSatisfy { part in
+            let base = part.last.map { "23".contains($0) } == true ? part.dropLast() : part
+            return known.contains(String(base))
+        }
+    }
+
+    @Test func `every unit is one of UCUM`() {
+        let units = StandardModel.all.flatMap { model in
+            (model.document["properties"]?.object?.members ?? []).compactMap { field in
+                field.value["x-ucum"]?.string.map { (place: "\(model.name).\(field.name)", unit: $0) }
+            }
+        }
+        #expect(units.count >= 50)
+        for (place, unit) in units { #expect(Self.isUCUM(unit), "\(place): \(unit)") }
+        for wrong in ["bpm", "mmHg", "°C", "C", "mg/dl", "kg//m2", "", "/", "steps", "{Two words}", "m4"] {
+            #expect(!Self.isUCUM(wrong), "\(wrong)")
+        }
+    }
+
+    @Test func `a code is only where it says what the field says`() {
+        // A way that was covered by bicycle is no walking distance.
+        for name in ["activity", "daily"] {
+            let distance = StandardModel.named(name)?.document["properties"]?["distance_meters"]
+            #expect(distance?["x-ucum"] == "m" && distance?["x-loinc"] == nil, "\(name)")
+        }
+    }
 }

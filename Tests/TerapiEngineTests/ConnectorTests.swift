@@ -45,6 +45,34 @@ struct ConnectorTests {
     }
 
     @Test
+    func `an end user cannot choose by what webhooks find a connection, the team can`() async throws {
+        let fixture = try await EngineFixture()
+        var rule = ProviderWebhookRule()
+        rule.routes = [.init(value: nil, match: .field("workspace"))]
+        let session = try await fixture.session()
+        var start = ConnectStart(session: session, integrationKey: "desk")
+        start.config = ["workspace": "somebody-else", "region": "eu"]
+
+        let control = try await fixture.engine.connector.begin(start)
+        #expect(try await config(fixture, control) == ["workspace": "somebody-else", "region": "eu", "account": "a-1"])
+
+        fixture.providers.setWebhook(rule)
+        let own = try await fixture.engine.connector.begin(start)
+        #expect(try await config(fixture, own) == ["region": "eu", "account": "a-1"])
+
+        start.session.defaults["desk"] = .init(connectionConfig: ["workspace": "w-1"])
+        let given = try await fixture.engine.connector.begin(start)
+        #expect(try await config(fixture, given) == ["region": "eu", "workspace": "w-1", "account": "a-1"])
+    }
+
+    private func config(_ fixture: EngineFixture, _ redirect: ConnectRedirect) async throws -> JSONObject {
+        let id = try connectionID(await finish(fixture, redirect))
+        return try #require(
+            try await fixture.storage.connection(id, integrationKey: "desk", in: fixture.scope)
+        ).config
+    }
+
+    @Test
     func `takes a state once`() async throws {
         let fixture = try await EngineFixture()
         let redirect = try await begin(fixture, try await fixture.session())

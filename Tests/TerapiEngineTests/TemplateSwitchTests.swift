@@ -109,4 +109,25 @@ struct TemplateSwitchTests {
         #expect(fixture.engine.functions.templateText(of: elsewhere, provider: "desk") == nil)
         #expect(fixture.engine.functions.templateText(of: elsewhere, provider: "other") == "{}", "the control")
     }
+
+    @Test(arguments: ["desk-cloud", "desk-cloud-eu"])
+    func `what ships for a provider ships for its aliases`(provider: String) async throws {
+        let fixture = try await EngineFixture(syncs: [])
+        let functions = fixture.engine.functions
+
+        let listed = try await functions.templates(of: provider, for: "desk", in: fixture.scope)
+        try await functions.setEnabled(true, Self.people, provider: provider, in: fixture.scope)
+
+        #expect(listed.syncs.map(\.name) == ["people"] && listed.actions.map(\.name) == ["invite"])
+        #expect(functions.templateText(of: Self.people, provider: provider) != nil)
+        #expect(names(fixture) == ["people"])
+    }
+
+    @Test func `an alias with templates of its own has those alone`() async throws {
+        let fixture = try await EngineFixture(syncs: [])
+        let listed = try await fixture.engine.functions.templates(of: "other", for: "desk", in: fixture.scope)
+
+        #expect(listed.syncs.isEmpty && listed.actions.map(\.name) == ["elsewhere"])
+        #expect(fixture.engine.functions.templateText(of: Self.people, provider: "other") == nil)
+    }
 }

@@ -88,6 +88,21 @@ struct BuiltInCatalogTests {
         }
     }
 
+    @Test func `a GitHub App has GitHub's webhooks, and is installed at its own page`() async throws {
+        var integration = Sample.integration("github-app")
+        integration.credentials?.app = .init(id: "7", link: "https://github.com/apps/desk", privateKey: Secret("pem"))
+
+        let begun = try await Sample.requests(FakeClient()).beginAuthorization(
+            AuthorizationRequest(
+                integration: integration, config: [:], redirectURI: redirectURI, state: "state-1", codeVerifier: nil)
+        )
+
+        #expect(begun.url == "https://github.com/apps/desk/installations/new?state=state-1")
+        let app = try provider("github-app")
+        #expect(app.webhook?.routes.map(\.match) == [.field("installation_id")])
+        #expect(app.entry["scopes"] == [:] && app.proxy.verification == nil)
+    }
+
     @Test(arguments: oauth2)
     func `sends a person to give permission`(name: String) async throws {
         let provider = try provider(name)

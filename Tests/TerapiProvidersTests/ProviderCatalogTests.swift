@@ -16,7 +16,7 @@ struct ProviderCatalogTests {
         let oauth2 = try #require(zendesk.oauth2)
         #expect(oauth2.rotation == .strict)
         #expect(oauth2.tokenParams.map(\.name) == ["expires_in"])
-        #expect(zendesk.connectionConfig.map(\.name) == ["subdomain"])
+        #expect(zendesk.connectionConfig.map(\.name) == ["subdomain", "account_id"])
         #expect(zendesk.proxy.verification?.endpoints == ["/api/v2/users/me.json"])
         #expect(zendesk.entry["display_name"] == "Zendesk")
     }

@@ -61,6 +61,7 @@ struct ConnectPageRoutes: Sendable {
     ) -> JSONValue {
         let fields = provider.connectionConfig
             .filter { !$0.isHidden && !$0.isAutomated && defaults?.connectionConfig[$0.name] == nil }
+            .filter { provider.isOwn($0.name) }
             .sorted { ($0.order ?? .max) < ($1.order ?? .max) }
         return [
             "key": .string(integration.key),

@@ -248,7 +248,7 @@ plain("quickbooks", "intuit-signature", b64(mac("sha256", SECRET, body).digest()
 
 body = dump({"events": [{"eventCategory": "INVOICE", "eventType": "UPDATE", "tenantId": "t-1"}]})
 plain("xero", "x-xero-signature", b64(mac("sha256", SECRET, body).digest()), body,
-      [("INVOICE.UPDATE", None, [("tenant_id", "t-1")])], settings=USER)
+      [("INVOICE.UPDATE", None, [("tenantId", "t-1")])], settings=USER)
 
 body = dump({"event_type": "form_response", "event_id": "tf-1", "form_response": {"form_id": "f-1"}})
 plain("typeform", "typeform-signature", "sha256=" + b64(mac("sha256", SECRET, body).digest()), body,
@@ -332,10 +332,10 @@ plain("fitbit", "x-fitbit-signature", b64(mac("sha1", "secret-of-fitbit&", body)
 
 body = dump({"object_type": "activity", "aspect_type": "create", "owner_id": 134815, "object_id": 1})
 plain("strava", "x-strava-signature", f"t={NOW},v1=" + mac("sha256", "secret-of-strava", f"{NOW}.", body).hexdigest(),
-      body, [("activity.create", None, [("user_id", "134815")])])
+      body, [("activity.create", None, [("athlete.id", "134815")])])
 
 add("withings", urllib.parse.urlencode({"userid": 12, "appli": 44, "startdate": NOW - 60, "enddate": NOW}), [],
-    [("44", None, [("user_id", "12")])], token=True, type="application/x-www-form-urlencoded", signed=(),
+    [("44", None, [("body.userid", "12")])], token=True, type="application/x-www-form-urlencoded", signed=(),
     signature="address")
 
 body = dump({"event_type": "update", "data_type": "sleep", "object_id": "o-1", "user_id": "u-1"})
@@ -357,7 +357,7 @@ add("garmin", body, [["garmin-client-id", "client-of-garmin"]],
 
 body = dump({"event": "EXERCISE", "user_id": 475, "url": "https://www.polaraccesslink.com/v3/exercises/1"})
 plain("polar", "polar-webhook-signature", mac("sha256", SECRET, body).hexdigest(), body,
-      [("EXERCISE", None, [("user_id", "475")])], secret=SECRET)
+      [("EXERCISE", None, [("x_user_id", "475")])], secret=SECRET)
 
 body = dump({"type": "WORKOUT_CREATED", "username": "ada"})
 plain("suunto", "x-hmac-sha256-signature", mac("sha256", SECRET, body).hexdigest(), body,

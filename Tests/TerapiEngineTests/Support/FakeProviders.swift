@@ -30,7 +30,15 @@ final class FakeProviders: ProviderAPI {
             Self.oauth2("desk", .strict), Self.oauth2("lenient", .fixed),
             Provider(name: "keyed", displayName: "Keyed", authMode: .apiKey),
             Provider(name: "machine", displayName: "Machine", authMode: .oauth2ClientCredentials),
+            Self.alias("desk-cloud", of: "desk"), Self.alias("desk-cloud-eu", of: "desk-cloud"),
+            Self.alias("other", of: "desk"),
         ]
+    }
+
+    private static func alias(_ name: String, of other: String) -> Provider {
+        var provider = oauth2(name, .strict)
+        provider.entry = ["alias": .string(other)]
+        return provider
     }
 
     private static func oauth2(_ name: String, _ rotation: Provider.Rotation) -> Provider {
