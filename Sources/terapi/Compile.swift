@@ -30,14 +30,20 @@ struct Compile: AsyncParsableCommand {
             let esbuild = try await Settings.text("esbuild", environment: environment)
             let found = try await IntegrationsFolder(integrations, environment: environment, esbuild: esbuild)
                 .load(host: host, refusesSharedModels: true, checksExpressions: true)
-            let counts = [
-                ("sync", found.syncs.count), ("action", found.actions.count), ("on-event", found.onEvents.count),
-            ].map { "\($1) \($0)\($1 == 1 ? "" : "s")" }
-            print("\(counts.joined(separator: ", ")): in order.")
+            print("\(found.countsText): in order.")
         } catch let error as TerapiError {
             guard !error.issues.isEmpty else { throw ExitWithMessage(error.message) }
             for issue in error.issues { print(issue.message) }
             throw ExitCode(1)
         }
+    }
+}
+
+extension ScriptDefinitions {
+    /// How many there are, for people: `1 sync, 2 actions, 0 on-events`.
+    var countsText: String {
+        [("sync", syncs.count), ("action", actions.count), ("on-event", onEvents.count)]
+            .map { "\($1) \($0)\($1 == 1 ? "" : "s")" }
+            .joined(separator: ", ")
     }
 }

@@ -8,23 +8,10 @@ struct Keys: ParsableCommand {
         subcommands: [List.self, Create.self, Delete.self]
     )
 
-    struct Target: ParsableArguments {
-        @Option(help: "The server's data folder.")
-        var data = "./terapi-data"
-
-        @Option(help: "The environment's name.")
-        var environment = "dev"
-
-        func send(_ method: String, _ path: String, body: JSONValue? = nil) throws -> JSONValue {
-            let client = LocalClient(socketPath: try DataFolder(path: data).socketPath)
-            return try client.send(method, "\(path)?environment=\(environment)", body: body)
-        }
-    }
-
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the keys; their secrets are not kept.")
 
-        @OptionGroup var target: Target
+        @OptionGroup var target: LocalOptions
 
         func run() throws {
             for key in try target.send("GET", "/admin/api-keys")["data"]?.array ?? [] {
@@ -37,7 +24,7 @@ struct Keys: ParsableCommand {
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a key and print it, once.")
 
-        @OptionGroup var target: Target
+        @OptionGroup var target: LocalOptions
 
         @Argument(help: "What the key is for.")
         var name: String
@@ -58,7 +45,7 @@ struct Keys: ParsableCommand {
     struct Delete: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Delete a key; it stops working at once.")
 
-        @OptionGroup var target: Target
+        @OptionGroup var target: LocalOptions
 
         @Argument(help: "The key's number from terapi keys list.")
         var id: Int

@@ -79,23 +79,7 @@ struct LocalClient: Sendable {
         var body = Array(bytes[(end + marker.count)...])
         if head.contains("transfer-encoding: chunked") { body = unchunked(body) }
         let json = (try? JSONReader.read(body)) ?? .null
-        guard status < 400 else {
-            let error = json["error"]
-            let issues = (error?["errors"]?.array ?? []).map { issue in
-                TerapiError.Issue(
-                    code: issue["code"]?.string ?? "",
-                    message: issue["message"]?.string ?? "",
-                    path: (issue["path"]?.array ?? []).compactMap(\.string)
-                )
-            }
-            throw TerapiError(
-                error?["code"]?.string.flatMap(TerapiError.Code.init) ?? .serverError,
-                error?["message"]?.string ?? "The server answered \(status).",
-                issues: issues,
-                payload: error?["payload"],
-                upstream: error?["upstream"]
-            )
-        }
+        guard status < 400 else { throw TerapiError(answer: json, status: status, server: "The server") }
         return json
     }
 

@@ -11,29 +11,10 @@ struct ProviderWebhooks: ParsableCommand {
         ]
     )
 
-    struct Target: ParsableArguments {
-        @Option(help: "The server's data folder.")
-        var data = "./terapi-data"
-
-        @Option(help: "The environment's name.")
-        var environment = "dev"
-
-        func send(
-            _ method: String,
-            _ path: String,
-            query: [(name: String, value: String)] = [],
-            body: JSONValue? = nil
-        ) throws -> JSONValue {
-            let client = LocalClient(socketPath: try DataFolder(path: data).socketPath)
-            let items = PercentEncoding.query([("environment", environment)] + query)
-            return try client.send(method, "\(path)?\(items)", body: body)
-        }
-    }
-
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List what came, the newest first.")
 
-        @OptionGroup var target: Target
+        @OptionGroup var target: LocalOptions
 
         @Option(help: "Only those in this state: received, done, unmatched or failed.")
         var state: String?
@@ -59,7 +40,7 @@ struct ProviderWebhooks: ParsableCommand {
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show one with its headers and its body.")
 
-        @OptionGroup var target: Target
+        @OptionGroup var target: LocalOptions
 
         @Argument(help: "Its id from terapi provider-webhooks list.")
         var id: String
@@ -78,7 +59,7 @@ struct ProviderWebhooks: ParsableCommand {
             discussion: "Of one that matched no connection only what was not handed on is worked on."
         )
 
-        @OptionGroup var target: Target
+        @OptionGroup var target: LocalOptions
 
         @Argument(help: "Ids from terapi provider-webhooks list. Without any: all that the options say.")
         var ids: [String] = []
@@ -102,7 +83,7 @@ struct ProviderWebhooks: ParsableCommand {
     struct Subscriptions: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List where providers send to.")
 
-        @OptionGroup var target: Target
+        @OptionGroup var target: LocalOptions
 
         func run() throws {
             for item in try target.send("GET", "/admin/webhook-subscriptions")["data"]?.array ?? [] {
@@ -117,7 +98,7 @@ struct ProviderWebhooks: ParsableCommand {
             abstract: "Register for webhooks at a provider, or make an address to register there by hand."
         )
 
-        @OptionGroup var target: Target
+        @OptionGroup var target: LocalOptions
 
         @Argument(help: "The integration.")
         var integration: String
@@ -151,7 +132,7 @@ struct ProviderWebhooks: ParsableCommand {
     struct Renew: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Renew a registration now.")
 
-        @OptionGroup var target: Target
+        @OptionGroup var target: LocalOptions
 
         @Argument(help: "Its number from terapi provider-webhooks subscriptions.")
         var id: Int
@@ -165,7 +146,7 @@ struct ProviderWebhooks: ParsableCommand {
     struct Unsubscribe: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Take a registration back.")
 
-        @OptionGroup var target: Target
+        @OptionGroup var target: LocalOptions
 
         @Argument(help: "Its number from terapi provider-webhooks subscriptions.")
         var id: Int

@@ -15,11 +15,7 @@ struct Proxy: AsyncParsableCommand {
     @Argument(help: "Path and query at the provider, such as \"/user?page=2\".")
     var path: String
 
-    @Option(help: "The integration.")
-    var integration: String
-
-    @Option(help: "The connection's id.")
-    var connection: String
+    @OptionGroup var connection: ConnectionOptions
 
     @Option(help: "The body: a text, @FILE, or @- for standard input.")
     var data: String?
@@ -36,29 +32,23 @@ struct Proxy: AsyncParsableCommand {
     @OptionGroup var remote: RemoteOptions
 
     func run() async throws {
-        let client = try remote.client()
-        let answer = try await client.open(
-            method.uppercased(),
-            "/proxy/" + path.drop { $0 == "/" },
-            headers: try allHeaders(),
-            body: try body()
-        )
-        do {
+        let status = try await remote.ask { client in
+            let answer = try await client.open(
+                method.uppercased(),
+                "/proxy/" + path.drop { $0 == "/" },
+                headers: try allHeaders(),
+                body: try body()
+            )
             try await answer.readBody { _ = try FileDescriptor.standardOutput.writeAll($0) }
-        } catch {
-            await client.close()
-            throw error
+            return answer.status
         }
-        await client.close()
-        guard answer.status >= 400 else { return }
-        try FileDescriptor.standardError.writeAll("\nThe answer's status is \(answer.status).\n".utf8)
+        guard status >= 400 else { return }
+        try FileDescriptor.standardError.writeAll("\nThe answer's status is \(status).\n".utf8)
         throw ExitCode.failure
     }
 
     private func allHeaders() throws -> [(name: String, value: String)] {
-        var all: [(name: String, value: String)] = [
-            ("Provider-Config-Key", integration), ("Connection-Id", connection), ("Retries", "\(retries)"),
-        ]
+        var all = connection.headers + [("Retries", "\(retries)")]
         if let baseURLOverride { all.append(("Base-Url-Override", baseURLOverride)) }
         for header in headers {
             let parts = header.split(separator: ":", maxSplits: 1)

@@ -62,12 +62,16 @@ struct ExitWithMessage: Error, CustomStringConvertible {
 }
 
 extension ExitWithMessage {
-    /// The message, and below it each thing that is wrong.
+    /// The message, and below it each thing that is wrong and what else is known.
     init(_ error: TerapiError) {
         let issues = error.issues.map { issue in
             issue.path.isEmpty ? issue.message : "\(issue.path.joined(separator: ".")): \(issue.message)"
         }
-        self.init(([error.message] + issues).joined(separator: "\n"))
+        // What a script has told with its failure, and what the provider told the script.
+        let facts = [("payload", error.payload), ("upstream", error.upstream)].compactMap { name, value in
+            value.map { "\(name): \($0.text())" }
+        }
+        self.init(([error.message] + issues + facts).joined(separator: "\n"))
     }
 }
 

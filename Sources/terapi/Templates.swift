@@ -44,17 +44,12 @@ struct TemplateOptions: ParsableArguments {
     var name: String
 
     func set(_ isEnabled: Bool) async throws {
-        do {
-            let client = try server.client()
-            let place = "/integrations/\(PercentEncoding.encode(integration))/functions/\(PercentEncoding.encode(name))"
-            let query = kind.map { "?type=\(PercentEncoding.encode($0))" } ?? ""
-            let answer = try await client.send("PATCH", place + query, body: ["enabled": .bool(isEnabled)])
-            await client.close()
-            let id = answer["data"]?["id"]?.string ?? "\(integration)/\(name)"
-            print("\(id) is \(answer["data"]?["enabled"]?.bool == true ? "on" : "off").")
-        } catch let error as TerapiError {
-            throw ExitWithMessage(error)
+        let place = "/integrations/\(PercentEncoding.encode(integration))/functions/\(PercentEncoding.encode(name))"
+        let answer = try await server.ask {
+            try await $0.send("PATCH", place, query: [("type", kind)], body: ["enabled": .bool(isEnabled)])
         }
+        let id = answer["data"]?["id"]?.string ?? "\(integration)/\(name)"
+        print("\(id) is \(answer["data"]?["enabled"]?.bool == true ? "on" : "off").")
     }
 }
 

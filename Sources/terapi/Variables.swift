@@ -13,7 +13,7 @@ struct Variables: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the variables' names.")
 
-        @OptionGroup var target: Keys.Target
+        @OptionGroup var target: LocalOptions
 
         @Flag(help: "Print the values too.")
         var values = false
@@ -29,7 +29,7 @@ struct Variables: ParsableCommand {
     struct Set: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Set variables.")
 
-        @OptionGroup var target: Keys.Target
+        @OptionGroup var target: LocalOptions
 
         @Argument(help: "Such as REGION=eu.")
         var assignments: [String]
@@ -48,7 +48,7 @@ struct Variables: ParsableCommand {
     struct Unset: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Take variables away.")
 
-        @OptionGroup var target: Keys.Target
+        @OptionGroup var target: LocalOptions
 
         @Argument(help: "Names.")
         var names: [String]
@@ -58,7 +58,7 @@ struct Variables: ParsableCommand {
         }
     }
 
-    private static func change(_ variables: [(String, JSONValue)], _ target: Keys.Target) throws {
+    private static func change(_ variables: [(String, JSONValue)], _ target: LocalOptions) throws {
         _ = try target.send("PATCH", path, body: ["variables": .object(JSONObject(variables))])
     }
 }

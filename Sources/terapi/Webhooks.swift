@@ -11,7 +11,7 @@ struct Webhooks: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List the last 100 events with their deliveries.")
 
-        @OptionGroup var target: Keys.Target
+        @OptionGroup var target: LocalOptions
 
         func run() throws {
             for event in try target.send("GET", "/admin/webhook-events")["data"]?.array ?? [] {
@@ -42,7 +42,7 @@ struct Webhooks: ParsableCommand {
                 """
         )
 
-        @OptionGroup var target: Keys.Target
+        @OptionGroup var target: LocalOptions
 
         @Argument(help: "Ids of events from terapi webhooks list.")
         var events: [String] = []

@@ -42,6 +42,8 @@ def run_bash(name, terapi, folder, **variables):
         "PATH": f"{commands}:{os.environ['PATH']}",
         "TERAPI": terapi.base,
         "KEY": terapi.key(),
+        "TERAPI_HOST": terapi.base,
+        "TERAPI_API_KEY": terapi.key(),
         **variables,
     }
     outputs = []

@@ -328,7 +328,7 @@ def test_dev_takes_changes_and_shows_mistakes_and_runs(project, sandbox, tmp_pat
         found = shows(program, r"^integrations/sandbox/actions/get-ticket\.ts:(\d+):(\d+): Unexpected")
         shows(program, rf"^  {found[1]} \| .*terapi\.get<RawTicket>\(;.*\n    +\| +\^$")
         project.write(action, right)
-        shows(program, r"^integrations: 1 syncs, 1 actions, 0 on-events, loaded in \d+ ms$")
+        shows(program, r"^integrations: 1 sync, 1 action, 0 on-events, loaded in \d+ ms$")
 
         api = terapi.api()
         api.create_integration("sandbox", "sandbox")

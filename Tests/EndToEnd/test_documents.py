@@ -107,9 +107,19 @@ def test_the_examples_about_syncs(terapi, desk, sink, tmp_path):
     sink.wait_for(type="backfill.finished")
     wait_for_runs(api, "desk", "alice", "tickets")
 
-    frequency, status, variants = documents.run_bash("syncs.md", terapi, tmp_path)
+    outputs = documents.run_bash("syncs.md", terapi, tmp_path)
 
+    frequency, set_frequency, watched, commands, status, history, variants, made = outputs
     assert json.loads(frequency) == {"frequency": "30 7 * * MON America/New_York"}
+    assert set_frequency == "tickets runs: 30 7 * * MON America/New_York\n"
+    answers = [json.loads(text) for text in split_json(watched)]
+    assert [one["status"] for one in answers[2]["syncs"]] in (["PAUSED"], ["RUNNING"])
+    assert [answers[index] for index in (0, 1, 3)] == [{"success": True}] * 3
+    states = [line.split()[2] for line in commands.splitlines() if line.startswith("alice")]
+    assert states[:2] == ["success", "paused"] and "30 7 * * MON America/New_York" in commands.splitlines()[-1]
+    assert [line.split()[:7] for line in history.splitlines()[1:]] == [["alice", "tickets", "100", "%", "13", "of", "13"]]
+    assert made.startswith("tickets::eu is made.\n") and made.endswith("tickets::eu is deleted.\n")
+    assert "alice       tickets::eu  success" in made and " added    {" in made
     shown = json.loads(status)["syncs"][0]
     assert shown["frequency"] == "30 7 * * MON America/New_York"
     assert set(shown["backfill"]) == set(json.loads(documents.blocks("syncs.md", "json")[0]))
@@ -147,12 +157,13 @@ def test_the_examples_about_endpoints(terapi, desk, sink, tmp_path):
     api = connect(terapi, sink)
     wait_for_runs(api, "desk", "alice", "tickets")
 
-    (output,) = documents.run_bash("endpoints.md", terapi, tmp_path)
+    output, command = documents.run_bash("endpoints.md", terapi, tmp_path)
 
     records, closed, document = (json.loads(text) for text in split_json(output))
     assert len(records["records"]) == 2 and records["next_cursor"]
     assert closed == {"closed": "7", "because": "It works again."}
     assert set(document["paths"]) == {"/crm/tickets", "/tickets/{id}/close"}
+    assert json.loads(command) == document == json.loads((tmp_path / "api.json").read_text())
     page = api.ok("GET", "/v1/crm/tickets", params={"cursor": records["next_cursor"], "limit": 3}, headers=HEADERS)
     assert len(page["records"]) == 3
 

@@ -20,10 +20,7 @@ final class DevConsole: LogSink {
         let milliseconds = took.microseconds / 1000
         switch result {
         case .success(let found):
-            let counts = [
-                "\(found.syncs.count) syncs", "\(found.actions.count) actions", "\(found.onEvents.count) on-events",
-            ]
-            say("\(folder): \(counts.joined(separator: ", ")), loaded in \(milliseconds) ms")
+            say("\(folder): \(found.countsText), loaded in \(milliseconds) ms")
         case .failure(let error as TerapiError) where !error.issues.isEmpty:
             for issue in error.issues {
                 say(issue.message)

@@ -8,12 +8,6 @@ import FoundationEssentials
 import Foundation
 #endif
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// Puts a folder of integrations in force on a running server.
 struct Deploy: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -33,18 +27,10 @@ struct Deploy: AsyncParsableCommand {
     @Flag(help: "Remove from the server what the folder no longer has, with the records that only it saved.")
     var prune = false
 
-    @Flag(name: [.short, .long], help: "Do not ask.")
-    var yes = false
+    @OptionGroup var consent: ConsentOptions
 
     func run() async throws {
-        do {
-            let client = try server.client()
-            let parcel = try await parcel()
-            try await deploy(parcel, to: client)
-            await client.close()
-        } catch let error as TerapiError {
-            throw ExitWithMessage(error)
-        }
+        try await server.ask { client in try await deploy(try await parcel(), to: client) }
     }
 
     private func parcel() async throws -> JSONObject {
@@ -67,24 +53,12 @@ struct Deploy: AsyncParsableCommand {
         let report = DeployReport(difference, host: client.host)
         print(report.text)
         guard report.hasChanges else { return }
-        try ask()
+        try consent.ask(to: "deploy", otherwise: "Nothing was deployed")
         var confirmed = parcel
         // What was shown is what is done: not what it would mean over somebody else's deployment.
         confirmed["expected_version"] = difference["version"].flatMap { $0.isNull ? nil : $0 } ?? 0
         let answer = try await client.send("POST", "/sync/deploy", body: .object(confirmed))
         print("Version \(answer["version"]?.text() ?? "") is in force. terapi rollback takes the one before it.")
-    }
-
-    private func ask() throws {
-        if yes { return }
-        guard isatty(STDIN_FILENO) == 1 else {
-            throw ExitWithMessage("Nothing was deployed: there is no terminal to ask on. Give --yes to deploy unasked.")
-        }
-        print("Deploy? [y/N] ", terminator: "")
-        fflush(nil)
-        guard ["y", "yes"].contains(readLine()?.lowercased()) else {
-            throw ExitWithMessage("Nothing was deployed.")
-        }
     }
 }
 
@@ -104,19 +78,15 @@ struct Rollback: AsyncParsableCommand {
     var to: Int?
 
     func run() async throws {
-        do {
-            let client = try server.client()
-            let body: JSONObject = to.map { ["version": JSONValue($0)] } ?? [:]
+        let body: JSONObject = to.map { ["version": JSONValue($0)] } ?? [:]
+        try await server.ask { client in
             let answer = try await client.send("POST", "/sync/deploy/rollback", body: .object(body))
-            await client.close()
             print(DeployReport(answer, host: client.host).text)
             guard answer["deployed"]?.bool == true else { return }
             print(
                 "Version \(answer["version"]?.text() ?? "") is in force, with the scripts of version "
                     + "\(answer["restored_version"]?.text() ?? "")."
             )
-        } catch let error as TerapiError {
-            throw ExitWithMessage(error)
         }
     }
 }
@@ -128,16 +98,10 @@ struct Deployments: AsyncParsableCommand {
     @OptionGroup var server: RemoteOptions
 
     func run() async throws {
-        do {
-            let client = try server.client()
-            let answer = try await client.send("GET", "/sync/deploy")
-            await client.close()
-            let found = answer["data"]?.array ?? []
-            if found.isEmpty { print("Nothing was deployed yet.") }
-            for deployment in found { print(Self.line(deployment)) }
-        } catch let error as TerapiError {
-            throw ExitWithMessage(error)
-        }
+        let answer = try await server.ask { try await $0.send("GET", "/sync/deploy") }
+        let found = answer["data"]?.array ?? []
+        if found.isEmpty { print("Nothing was deployed yet.") }
+        for deployment in found { print(Self.line(deployment)) }
     }
 
     private static func line(_ deployment: JSONValue) -> String {

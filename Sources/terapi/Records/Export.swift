@@ -4,8 +4,6 @@ import TerapiScripts
 
 /// Writes the records of one connection.
 struct Export: AsyncParsableCommand {
-    private static let pageSize = 1_000
-
     static let configuration = CommandConfiguration(
         abstract: "Write the records of one connection: one JSON document a line, or a bundle of FHIR R4.",
         discussion: """
@@ -16,11 +14,7 @@ struct Export: AsyncParsableCommand {
 
     @OptionGroup var server: RemoteOptions
 
-    @Option(help: "The integration.")
-    var integration: String
-
-    @Option(help: "The connection.")
-    var connectionId: String
+    @OptionGroup var connection: ConnectionOptions
 
     @Option(help: "A model; several times for several. With --fhir: all of health where none is given.")
     var model: [String] = []
@@ -35,19 +29,15 @@ struct Export: AsyncParsableCommand {
     var output = "-"
 
     func run() async throws {
-        do {
-            let text = try await fhir ? bundle() : lines()
-            if output == "-" { return print(text, terminator: "") }
-            try OwnedFile.replace(output, with: text)
-        } catch let error as TerapiError {
-            throw ExitWithMessage(error)
-        }
+        let text = try await fhir ? bundle() : lines()
+        if output == "-" { return print(text, terminator: "") }
+        try OwnedFile.replace(output, with: text)
     }
 
     private func bundle() async throws -> String {
         let known = FHIRBundle.models
         let names = model.isEmpty ? known.map(\.name) : model
-        var bundle = FHIRBundle(patient: patient ?? connectionId, source: integration)
+        var bundle = FHIRBundle(patient: patient ?? connection.connection, source: connection.integration)
         for name in names {
             guard let standard = known.first(where: { $0.name == name }) else {
                 throw ExitWithMessage(
@@ -67,16 +57,9 @@ struct Export: AsyncParsableCommand {
     }
 
     private func read(_ model: String, _ body: (JSONValue) -> Void) async throws {
-        let client = try server.client()
-        let headers = [(name: "Provider-Config-Key", value: integration), (name: "Connection-Id", value: connectionId)]
-        let place = "/records?model=\(PercentEncoding.encode(model))&limit=\(Self.pageSize)"
-        var cursor: String?
-        repeat {
-            let next = cursor.map { "&cursor=\(PercentEncoding.encode($0))" } ?? ""
-            let answer = try await client.send("GET", place + next, headers: headers)
-            for record in answer["records"]?.array ?? [] { body(record) }
-            cursor = answer["next_cursor"]?.string
-        } while cursor != nil
-        await client.close()
+        try await server.ask { client in
+            var feed = RecordFeed(client: client, connection: connection, model: model)
+            repeat { try await feed.next().forEach(body) } while !feed.isAtEnd
+        }
     }
 }

@@ -1,34 +1,5 @@
-import ArgumentParser
 import TerapiCore
 import TerapiProviders
-
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
-/// Which server, and as whom.
-struct RemoteOptions: ParsableArguments {
-    @Option(help: "Where the server is. Otherwise TERAPI_HOST, or http://localhost:3003.")
-    var host: String?
-
-    @Option(help: "The API key of the environment. Otherwise TERAPI_API_KEY, which no list of processes shows.")
-    var apiKey: String?
-
-    /// - Throws: `TerapiError(.invalidConfiguration)` that says what is missing.
-    func client() throws -> RemoteClient {
-        let environment = ProcessInfo.processInfo.environment
-        guard let key = apiKey ?? environment["TERAPI_API_KEY"], !key.isEmpty else {
-            throw TerapiError(
-                .invalidConfiguration,
-                "No API key. Give the one of the environment in TERAPI_API_KEY or by --api-key; the server printed it "
-                    + "at its first start, and terapi keys create makes another."
-            )
-        }
-        return try RemoteClient(host: host ?? environment["TERAPI_HOST"] ?? "http://localhost:3003", key: Secret(key))
-    }
-}
 
 /// Asks a server over HTTP with an API key, which also chooses the environment.
 struct RemoteClient: Sendable {
@@ -59,19 +30,33 @@ struct RemoteClient: Sendable {
     func send(
         _ method: String,
         _ path: String,
+        query: [(name: String, value: String?)] = [],
         headers: [(name: String, value: String)] = [],
         body: JSONValue? = nil
     ) async throws -> JSONValue {
-        let response = try await answer(method, path, headers: headers, body: body)
+        try await answer(method, path, query: query, headers: headers, body: body).json
+    }
+
+    /// The same as ``send(_:_:query:headers:body:)``, with the status.
+    func answer(
+        _ method: String,
+        _ path: String,
+        query: [(name: String, value: String?)] = [],
+        headers: [(name: String, value: String)] = [],
+        body: JSONValue? = nil
+    ) async throws -> (status: Int, json: JSONValue) {
+        let items = query.compactMap { item in item.value.map { (name: item.name, value: $0) } }
+        let place = items.isEmpty ? path : "\(path)?\(PercentEncoding.query(items))"
+        let response = try await exchange(method, place, headers: headers, body: body?.encoded())
         let json = try? JSONReader.read(response.body)
-        if response.status >= 400 { throw failure(response.status, json?["error"]) }
+        if response.status >= 400 { throw failure(response.status, json, path) }
         guard (200..<300).contains(response.status), let json else {
             let place = response.header("location").map { ", and leads to \($0)" } ?? ""
             throw TerapiError(
                 .serverError, "\(host) answered \(response.status)\(place). Is this the address of a Terapi server?"
             )
         }
-        return json
+        return (response.status, json)
     }
 
     /// Sends a request whose answer is passed on, and reads neither body at once.
@@ -93,11 +78,12 @@ struct RemoteClient: Sendable {
         return try await reaching { [request] in try await client.open(request, body: body) }
     }
 
-    private func answer(
+    /// - Returns: the answer as it is, of whatever status.
+    func exchange(
         _ method: String,
         _ path: String,
         headers: [(name: String, value: String)],
-        body: JSONValue?
+        body: [UInt8]?
     ) async throws -> OutboundResponse {
         try await reaching {
             try await client.send(
@@ -106,7 +92,7 @@ struct RemoteClient: Sendable {
                     url: host + path,
                     headers: [("Authorization", "Bearer \(key.reveal())"), ("Content-Type", "application/json")]
                         + headers,
-                    body: body?.encoded(),
+                    body: body,
                     // Thousands of scripts are looked at one by one before the answer.
                     timeout: .seconds(900),
                     purpose: .script,
@@ -128,18 +114,18 @@ struct RemoteClient: Sendable {
         }
     }
 
-    private func failure(_ status: Int, _ error: JSONValue?) -> TerapiError {
-        let code = error?["code"]?.string.flatMap(TerapiError.Code.init(rawValue:))
-        var message = error?["message"]?.string ?? "\(host) answered \(status)."
-        if status == 401 { message += " Give the API key of the environment in TERAPI_API_KEY or by --api-key." }
-        if status == 413 { message += " Deploy the integrations in several folders without --prune." }
-        let issues = (error?["errors"]?.array ?? []).map { issue in
-            TerapiError.Issue(
-                code: issue["code"]?.string ?? "",
-                message: issue["message"]?.string ?? "",
-                path: (issue["path"]?.array ?? []).compactMap(\.string)
-            )
+    private func failure(_ status: Int, _ answer: JSONValue?, _ path: String) -> TerapiError {
+        var error = TerapiError(answer: answer, status: status, server: host)
+        switch error.code {
+        case _ where status == 401:
+            error.message += " Give the API key of the environment in TERAPI_API_KEY or by --api-key."
+        case _ where status == 413 && path.hasPrefix("/sync/deploy"):
+            error.message += " Deploy the integrations in several folders without --prune."
+        case .unknownProviderConfig: error.message += " terapi integrations list shows those that there are."
+        case .unknownConnection: error.message += " terapi connections list shows those that there are."
+        case .unknownSync: error.message += " terapi syncs list shows those that there are."
+        default: break
         }
-        return TerapiError(code ?? .serverError, message, issues: issues)
+        return error
     }
 }
