@@ -47,9 +47,7 @@ struct ProviderWebhooks: ParsableCommand {
 
         func run() throws {
             let answer = try target.send("GET", "/admin/provider-webhooks/\(PercentEncoding.encode(id))")
-            for (name, value) in answer["data"]?.object?.members ?? [] {
-                print("\(name): \(value.string ?? value.text())")
-            }
+            print(Facts.text(answer["data"]))
         }
     }
 

@@ -8,11 +8,11 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// Looks at provider files and takes them over.
+/// External APIs, as a server knows them and as files describe them.
 struct Providers: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check provider files, and take over those of other platforms.",
-        subcommands: [Check.self, Import.self]
+        abstract: "Show the providers of a server, check provider files, and take over those of other platforms.",
+        subcommands: [List.self, Show.self, Check.self, Import.self]
     )
 
     struct Check: ParsableCommand {

@@ -32,6 +32,11 @@ def write_files(name, languages, folder):
 
 def run_bash(name, terapi, folder, **variables):
     """Runs every bash block, one after the other in one shell each, and returns what each printed."""
+    return run_blocks(name, blocks(name, "bash"), terapi, folder, **variables)
+
+
+def run_blocks(name, found, terapi, folder, **variables):
+    """The same with these blocks of the document."""
     commands = pathlib.Path(folder) / "commands"
     commands.mkdir(exist_ok=True)
     link = commands / "terapi"
@@ -47,7 +52,7 @@ def run_bash(name, terapi, folder, **variables):
         **variables,
     }
     outputs = []
-    for block in blocks(name, "bash"):
+    for block in found:
         script = "set -euo pipefail\n" + block
         done = subprocess.run(
             ["bash", "-c", script], env=environment, cwd=folder, capture_output=True, text=True, timeout=60

@@ -1,5 +1,6 @@
 """Runs every example of docs/authentication.md against a provider that checks what it is shown."""
 
+import json
 import os
 import pathlib
 import re
@@ -9,7 +10,7 @@ import pytest
 import requests
 
 from auth_provider import AuthProvider
-from server import Terapi
+from server import BINARY, Terapi
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/authentication.md"
 
@@ -47,8 +48,6 @@ def terapi(provider, tmp_path_factory):
 
 
 def set_up(terapi, provider, name, blocks):
-    import json
-
     text = blocks.get("json", "{}").replace("https://acme.example", provider.base)
     more = json.loads(text.replace("$(cat key.pem)", provider.private_pem.replace("\n", "\\n")))
     more = {"credentials": more} if "type" in more else more
@@ -194,6 +193,41 @@ def test_importing_works_as_the_document_says(terapi, provider):
     answer = connect(terapi, provider, command, "acme-tba")
 
     assert answer["connection_id"] == "imported" and answer["credentials"]["token_id"] == "token-1"
+
+
+@pytest.mark.parametrize("name, blocks", [example for example in EXAMPLES if "--json" in example.values[1]["bash"]])
+def test_a_command_takes_what_the_example_shows(terapi, provider, name, blocks):
+    api = terapi.api()
+    if name not in [one["unique_key"] for one in api.ok("GET", "/integrations")["data"]]:
+        set_up(terapi, provider, name, blocks)
+    show = "curl() { printf %s \"${@: -1}\"; }\n" + blocks["bash"].replace("https://acme.example", provider.base)
+    shown = subprocess.run(["bash", "-c", show], cwd=terapi.folder, capture_output=True, text=True, check=True).stdout
+    mode = re.search(r"^auth_mode: (\S+)", blocks["yaml"], re.MULTILINE)
+    given = {"type": mode.group(1) if mode else "AWS_SIGV4", **json.loads(shown)}
+    config = [f"--config={field}={value}" for field, value in re.findall(r'params\[(\w+)\]=([^"&]+)', blocks["bash"])]
+    if given["type"] == "AWS_SIGV4":
+        config.append("--config=external_id=customer-7")
+    provider.refusals.clear()
+
+    def run(text):
+        command = [BINARY, "connections", "import", "--integration", name, "--connection", f"{name}-typed", *config]
+        return subprocess.run(
+            [*command, "--end-user", "u-2", "--metadata", '{"by": "hand"}'], input=text, capture_output=True, text=True,
+            timeout=60, env={**os.environ, "TERAPI_HOST": terapi.base, "TERAPI_API_KEY": terapi.key()},
+        )
+
+    done = run(json.dumps(given))
+
+    assert done.stdout == f"{name}-typed is connected by {name}.\n", (done.stderr, provider.refusals)
+    made = api.connection(f"{name}-typed", name, force_refresh="true")
+    assert made["credentials"]["type"] == given["type"] and made["metadata"] == {"by": "hand"}
+    assert made["end_user"]["id"] == "u-2" and provider.refusals == []
+    # A field too few: said, and not what the others hold.
+    api.ok("DELETE", f"/connections/{name}-typed", params={"provider_config_key": name})
+    given.pop(next(field for field in given if field != "type"))
+    refused = run(json.dumps(given))
+    assert refused.returncode != 0 and refused.stderr.startswith("Error: ")
+    assert not any(str(value) in refused.stderr for field, value in given.items() if field != "type")
 
 
 def test_nothing_secret_is_in_the_log(terapi):

@@ -128,6 +128,7 @@ def test_the_document_on_connections_says_what_happens(terapi, tmp_path):
     assert '"password":"***"' in by_command and 'metadata: {"team":"blue"}' in by_command
     assert "secret-of" not in by_command and by_command.endswith("bob is deleted.\n")
     left = terapi.api().connection("alice", "desk")
+    assert left["metadata"] == {"team": "blue", "region": "eu"} and left["tags"] == {"plan": "gold"}
     assert left["credentials"]["password"] == "secret-of-alice" and left["end_user"]["id"] == "user123"
 
 
@@ -312,7 +313,10 @@ def test_the_bridge_answers_each_line_by_a_line(connected):
         (["integrations", "delete", "none", "--yes"], "no integration with this key"),
         (["connections", "show", "none", "--integration", "desk"], "no connection with this id"),
         (["connections", "import", "nowhere.json", "--integration", "desk"], "nowhere.json cannot be read"),
+        (["connections", "update", "alice", "--integration", "desk"], "Say what to change"),
         (["connections", "link", "--integration", "desk"], "--end-user"),
+        (["connections", "link", "--integration", "desk", "--reconnect", "none"], "no connection with this id"),
+        (["providers", "show", "none"], "catalogue has no provider"),
         (["connections", "link", "--integration", "none", "--end-user", "u"], "no integration with this key"),
         (["connections", "delete", "alice", "--integration", "desk"], "Give --yes"),
         (["syncs", "run", *DESK], "give --all"),
@@ -367,6 +371,37 @@ def test_words_of_end_users_cannot_write_to_the_terminal(terapi):
     # Programs get it as it is.
     listed = json.loads(run(terapi, "connections", "list", "--json"))
     assert listed["connections"][0]["end_user"]["id"] == name
+
+
+def test_a_link_connects_the_same_connection_once_more(connected):
+    link = run(connected, "connections", "link", "--integration", "desk", "--reconnect", "alice").strip()
+    session = connected.api().session
+    token = link.rsplit("/", 1)[1]
+    current = session.get(connected.base + "/connect/session", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    assert current.json()["data"]["isReconnecting"] is True
+
+
+def test_an_integration_is_renamed_and_an_input_comes_from_a_file(connected, tmp_path):
+    connected.api().create_integration("second", "desk")
+    assert run(connected, "integrations", "update", "second", "--rename", "helpdesk") == "helpdesk is changed.\n"
+    # Its connections know the other one by its name.
+    assert "it must stay" in run(connected, "integrations", "update", "desk", "--rename", "other", status=1)
+    assert "helpdesk" in run(connected, "integrations", "list") and "other" not in run(connected, "integrations", "list")
+    (tmp_path / "input.json").write_text('{"id": 9}')
+    output = run(connected, "actions", "run", "close-ticket", *DESK, "--input", f"@{tmp_path}/input.json")
+    assert json.loads(output)["closed"] == 9
+
+
+def test_the_catalogue_is_listed(terapi, tmp_path):
+    blocks = [block for block in documents.blocks("providers.md", "bash") if "providers list" in block or "curl" in block]
+    curls, commands = documents.run_blocks("providers.md", blocks, terapi, tmp_path)
+    found, github = answers(curls)
+    names = [one["name"] for one in found["data"]]
+    table, _, shown = commands.partition("\nname: github\n")
+    assert [line.split()[0] for line in table.splitlines()[1:]] == names and "strava" in names
+    assert f"auth_mode: {github['data']['auth_mode']}\n" in shown
+    # What it knows from files of its own.
+    assert re.search(r"^desk +desk +BASIC +testing$", run(terapi, "providers", "list", "desk"), re.MULTILINE)
 
 
 def test_secrets_are_shown_on_request_only(terapi):

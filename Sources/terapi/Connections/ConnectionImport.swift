@@ -7,7 +7,8 @@ extension Connections {
             abstract: "Make a connection of credentials that you have.",
             discussion: """
                 The credentials are JSON as POST /connections takes them, such as {"apiKey": "..."}; their type is the \
-                provider's auth mode and need not be named. They come from a file or from standard input, so that no \
+                provider's auth mode and need not be named, but where an end user would type them in: for TWO_STEP, JWT, \
+                SIGNATURE, AWS_SIGV4 and BILL, with --end-user. They come from a file or from standard input, so that no \
                 list of processes shows them. docs/authentication.md has those of each auth mode.
                 """
         )
@@ -46,8 +47,9 @@ extension Connections {
             if !tags.isEmpty { body["tags"] = .object(try GivenText.members(tags)) }
             body["end_user"] = endUser.map { ["id": .string($0)] }
             body["metadata"] = try metadata.map { try GivenText.json($0, option: "--metadata") }
-            let made = try await server.ask { [body] in
-                try await $0.send("POST", "/connections", body: .object(body))
+            let made = try await server.ask { [body] client in
+                if let typed = TypedConnection(body) { return try await typed.make(client) }
+                return try await client.send("POST", "/connections", body: .object(body))
             }
             answer.show(MaskedCredentials.of(made)) { "\(made["connection_id"].cell) is connected by \(integration)." }
         }

@@ -4,8 +4,8 @@ import TerapiCore
 /// End users' connections.
 struct Connections: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List, show, import and delete connections, and make links for end users to connect.",
-        subcommands: [List.self, Show.self, Import.self, Delete.self, Link.self]
+        abstract: "List, show, import, change and delete connections, and make links for end users to connect.",
+        subcommands: [List.self, Show.self, Import.self, Update.self, Delete.self, Link.self]
     )
 
     struct List: AsyncParsableCommand {
@@ -107,5 +107,5 @@ struct Connections: AsyncParsableCommand {
         }
     }
 
-    private static func path(_ id: String) -> String { "/connections/\(PercentEncoding.encode(id))" }
+    static func path(_ id: String) -> String { "/connections/\(PercentEncoding.encode(id))" }
 }

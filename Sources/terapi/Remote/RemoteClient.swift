@@ -21,6 +21,17 @@ struct RemoteClient: Sendable {
         client = ProviderClient(guardedBy: OutboundGuard(allowed: PersonalNetworks.all))
     }
 
+    /// The same server, asked with the token of a connect session. Who has this one closes it.
+    func speaking(as token: Secret) -> RemoteClient {
+        RemoteClient(host: host, key: token, client: client)
+    }
+
+    private init(host: String, key: Secret, client: ProviderClient) {
+        self.host = host
+        self.key = key
+        self.client = client
+    }
+
     func close() async {
         await client.close()
     }
