@@ -15,6 +15,8 @@ final class FakeProviders: ProviderAPI {
         var duringVerification: (@Sendable () async throws -> Void)?
         var exchanges: [CodeExchange] = []
         var webhooks: [String: ProviderWebhookRule] = [:]
+        var form: [Provider.FormField] = []
+        var refreshConfig: JSONObject = [:]
         var issueFailure: RefreshReply?
         var issueCount = 0
     }
@@ -30,6 +32,7 @@ final class FakeProviders: ProviderAPI {
             Self.oauth2("desk", .strict), Self.oauth2("lenient", .fixed),
             Provider(name: "keyed", displayName: "Keyed", authMode: .apiKey),
             Provider(name: "machine", displayName: "Machine", authMode: .oauth2ClientCredentials),
+            Provider(name: "app", displayName: "App", authMode: .app),
         ]
     }
 
@@ -66,11 +69,22 @@ final class FakeProviders: ProviderAPI {
     func provider(_ name: String) -> Provider? {
         var provider = providers.first { $0.name == name }
         provider?.webhook = state.withLock { $0.webhooks[name] }
+        provider?.connectionConfig = state.withLock(\.form)
         return provider
     }
 
     func setWebhook(_ rule: ProviderWebhookRule, of name: String = "desk") {
         state.withLock { $0.webhooks[name] = rule }
+    }
+
+    /// What every provider asks an end user for.
+    func setForm(_ fields: [Provider.FormField]) {
+        state.withLock { $0.form = fields }
+    }
+
+    /// What a refresh tells about the connection.
+    func tellWithRefresh(_ config: JSONObject) {
+        state.withLock { $0.refreshConfig = config }
     }
 
     func beginAuthorization(_ request: AuthorizationRequest) async throws -> BegunAuthorization {
@@ -82,6 +96,13 @@ final class FakeProviders: ProviderAPI {
 
     func exchange(_ exchange: CodeExchange, now: Timestamp) async throws -> NewCredentials {
         state.withLock { $0.exchanges.append(exchange) }
+        if let installation = exchange.callbackQuery["installation_id"] {
+            return NewCredentials(
+                credentials: .derived(
+                    DerivedCredentials(mode: .app, given: ["installation_id": .string(installation)])),
+                config: ["installation_id": .string(installation)]
+            )
+        }
         guard exchange.callbackQuery["code"] == "good" else {
             throw TerapiError(.providerError, "The code is not valid.")
         }
@@ -135,7 +156,8 @@ final class FakeProviders: ProviderAPI {
                             expiresAt: now + .seconds(life),
                             raw: json ?? .null
                         )
-                    )
+                    ),
+                    config: state.withLock(\.refreshConfig)
                 )
             )
         }
