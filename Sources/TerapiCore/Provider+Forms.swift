@@ -21,6 +21,36 @@ extension Provider {
         return config
     }
 
+    /// Checks what a page of the end user's says about the connection to be. What decides whose events and whose account
+    /// it gets comes from the provider or from the team alone.
+    /// - Throws: `TerapiError(.invalidBody)` with the path of each field that nobody but they may set.
+    public func checkGivenByEndUser(_ config: JSONObject) throws {
+        let asked = connectionConfig.filter { !$0.isAutomated }.map(\.name)
+        let taken = reservedConfig.subtracting(asked).union(authMode == .awsSigV4 ? ["external_id"] : [])
+        let issues = config.names.filter(taken.contains).map { name in
+            TerapiError.Issue(
+                code: "invalid_value",
+                message: "\(name) is not the end user's to say: set it in the connect session.",
+                path: ["connection_config", name]
+            )
+        }
+        guard issues.isEmpty else {
+            throw TerapiError(.invalidBody, "The connection cannot be told this by a page.", issues: issues)
+        }
+    }
+
+    /// By what events find a connection, and what answers of the provider fill in.
+    private var reservedConfig: Set<String> {
+        let routes = (webhook?.routes ?? []).compactMap { route in
+            if case .field(let name) = route.match { name } else { nil as String? }
+        }
+        let told =
+            (oauth2?.tokenResponseMetadata ?? []) + (oauth2?.refreshTokenResponseMetadata ?? [])
+            + (oauth2?.redirectURIMetadata ?? []) + (tokenExchange?.responseMetadata ?? [])
+        let automated = connectionConfig.filter(\.isAutomated).map(\.name)
+        return Set(routes + told + automated + (authMode == .app ? ["installation_id"] : []))
+    }
+
     /// The config with the default of each field that has one and was left empty.
     public func filledConfig(_ config: JSONObject) -> JSONObject {
         connectionConfig.reduce(into: config) { config, field in
