@@ -21,17 +21,45 @@ extension Provider {
         return config
     }
 
-    /// What an end user may enter: not by what webhooks find a connection, for it could be somebody else's. A part of the
-    /// provider's address is let pass, because the credentials have to work there.
-    public func ownConfig(_ given: JSONObject) -> JSONObject {
-        JSONObject(given.members.filter { isOwn($0.name) }.map { ($0.name, $0.value) })
+    /// Checks what a page of the end user's says about the connection to be. What decides whose events and whose account
+    /// it gets comes from the provider or from the team alone.
+    /// - Throws: `TerapiError(.invalidBody)` with the path of each field that nobody but they may set.
+    public func checkGivenByEndUser(_ config: JSONObject) throws {
+        let asked = connectionConfig.filter { !$0.isAutomated && isOwn($0.name) }.map(\.name)
+        let taken = reservedConfig.subtracting(asked).union(authMode == .awsSigV4 ? ["external_id"] : [])
+        let issues = config.names.filter(taken.contains).map { name in
+            TerapiError.Issue(
+                code: "invalid_value",
+                message: "\(name) is not the end user's to say: set it in the connect session.",
+                path: ["connection_config", name]
+            )
+        }
+        guard issues.isEmpty else {
+            throw TerapiError(.invalidBody, "The connection cannot be told this by a page.", issues: issues)
+        }
     }
 
-    /// Whether an end user may enter a member of the config; see ``ownConfig(_:)``.
+    /// Whether an end user may enter a member of the config: not by what webhooks find a connection, for it could be
+    /// somebody else's. A part of the provider's address is let pass, because the credentials have to work there.
     public func isOwn(_ name: String) -> Bool {
-        guard let webhook, webhook.routes.contains(where: { $0.match == .field(name) }) else { return true }
+        guard routeMembers.contains(name) else { return true }
         let addresses = [proxy.baseURL, oauth2?.authorizationURL, oauth2?.tokenURL]
         return addresses.contains { $0?.contains("${connectionConfig.\(name)}") ?? false }
+    }
+
+    /// By what events find a connection, and what answers of the provider fill in.
+    private var reservedConfig: Set<String> {
+        let told =
+            (oauth2?.tokenResponseMetadata ?? []) + (oauth2?.refreshTokenResponseMetadata ?? [])
+            + (oauth2?.redirectURIMetadata ?? []) + (tokenExchange?.responseMetadata ?? [])
+        let automated = connectionConfig.filter(\.isAutomated).map(\.name)
+        return Set(routeMembers + told + automated + (authMode == .app ? ["installation_id"] : []))
+    }
+
+    private var routeMembers: [String] {
+        (webhook?.routes ?? []).compactMap { route in
+            if case .field(let name) = route.match { name } else { nil as String? }
+        }
     }
 
     /// The config with the default of each field that has one and was left empty.

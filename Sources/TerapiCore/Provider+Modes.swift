@@ -1,5 +1,23 @@
 // What provider files say about the auth modes other than OAuth 2. Texts may hold placeholders.
 extension Provider {
+    /// Whether a request's signature is about its body, which then has to be there before anything is sent.
+    /// - Parameters:
+    ///   - type: of the body, in lower case.
+    ///   - integrationConfig: names the service where that decides.
+    public func signsBody(type: String, integrationConfig: JSONObject) -> Bool {
+        switch authMode {
+        // Only this service takes a signature that leaves the body out.
+        case .awsSigV4: if integrationConfig["service"]?.string != "s3" { return true }
+        case .oauth1, .tba: if type.hasPrefix("application/x-www-form-urlencoded") { return true }
+        default: break
+        }
+        return (proxy.headers + proxy.query).contains { entry in
+            ["bodyCanonicalParams", "${params}", "awsSigV4("].contains(where: entry.value.contains)
+        }
+    }
+}
+
+extension Provider {
     /// How tokens are obtained with OAuth 1 (RFC 5849).
     public struct OAuth1: Sendable {
         public enum SignatureMethod: String, Sendable, CaseIterable {

@@ -134,7 +134,10 @@ final class ConnectionClient: Sendable {
                 case .answer:
                     return answer
                 case .refreshCredentials:
-                    guard patience.canRepeat, staleGeneration == nil, current.canRefresh else {
+                    guard staleGeneration == nil, current.canRefresh else { return answer }
+                    guard patience.canRepeat else {
+                        // Nothing else may tell that this token has ended: the next request gets another.
+                        _ = try? await currentCredentials(staleGeneration: generation)
                         return answer
                     }
                     staleGeneration = generation
@@ -143,7 +146,7 @@ final class ConnectionClient: Sendable {
                     continue
                 case .retry(let duration):
                     guard patience.canRepeat, duration <= patience.longestWait,
-                        attempt <= request.retries + patience.limitRetries
+                        attempt - patience.limitRetries <= request.retries
                     else {
                         return answer
                     }

@@ -22,8 +22,9 @@ public struct Connector: ConnectFlow {
             )
         }
         let defaults = session.defaults[integration.key] ?? ConnectSession.Defaults()
+        try provider.checkGivenByEndUser(start.config)
         // What the team has set for the session wins over what a page sends.
-        let config = try provider.checkedConfig(provider.ownConfig(start.config).merging(defaults.connectionConfig))
+        let config = try provider.checkedConfig(start.config.merging(defaults.connectionConfig))
         let connectionID = try await freeConnectionID(start.connectionID, session: session, integration: integration)
 
         let now = services.clock.now
@@ -174,6 +175,7 @@ public struct Connector: ConnectFlow {
             ),
             now: services.clock.now
         )
+        if provider.authMode == .app { try await checkInstallation(new, session: session, integration: integration) }
         return try await save(
             connectionID: oauth.connectionID,
             config: oauth.connectionConfig.merging(new.config),
@@ -182,6 +184,28 @@ public struct Connector: ConnectFlow {
             integration: integration,
             provider: provider
         )
+    }
+
+    /// A browser brings the number of an installation and could bring anybody's: whose it is already keeps it.
+    private func checkInstallation(
+        _ new: NewCredentials,
+        session: ConnectSession,
+        integration: Integration
+    ) async throws {
+        guard let installation = new.config["installation_id"]?.plainText else { return }
+        let connections = try await services.incoming.connections(
+            matching: .init(match: .field("installation_id"), value: installation), integrationID: integration.id
+        )
+        let isFree = connections.allSatisfy { connection in
+            guard let owner = connection.endUser, let user = session.endUser else { return false }
+            return owner.id == user.id || owner.organizationID != nil && owner.organizationID == user.organizationID
+        }
+        guard isFree else {
+            throw FlowFailure(
+                type: "callback_err",
+                message: "This installation is already connected by somebody else, who has to disconnect it first."
+            )
+        }
     }
 
     private func note(_ outcome: ConnectResult.Outcome, _ oauth: OAuthSession) async {
@@ -223,8 +247,9 @@ public struct Connector: ConnectFlow {
     ) async throws -> Connection {
         let (integration, provider) = try await integration(integrationKey, for: session)
         try checkMode(of: credentials, provider: provider)
+        try provider.checkGivenByEndUser(config)
         let defaults = session.defaults[integration.key] ?? ConnectSession.Defaults()
-        let config = try provider.checkedConfig(provider.ownConfig(config).merging(defaults.connectionConfig))
+        let config = try provider.checkedConfig(config.merging(defaults.connectionConfig))
         let id = try await freeConnectionID(connectionID, session: session, integration: integration)
         let new = try await issued(credentials, connectionID: id, config: config, integration, provider)
         return try await save(

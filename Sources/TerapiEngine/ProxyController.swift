@@ -5,8 +5,8 @@ public import TerapiCore
 public final class ProxyController: ProxyControl {
     /// Bodies of a known length up to this one are kept, so that the request can be sent again.
     static let keptBytes = 1_000_000
-    /// Bodies into which the provider's file puts fields of its own are kept up to this size.
-    static let mergedBytes = 10_000_000
+    /// Bodies into which the provider's file puts fields of its own, or that are signed, are kept up to this size.
+    static let neededBytes = 10_000_000
     /// For how long a connection is known without asking the database.
     private static let age = Duration.seconds(1)
     private static let capacity = 10_000
@@ -47,7 +47,7 @@ public final class ProxyController: ProxyControl {
             clock: services.clock
         )
         do {
-            let request = try await keepingBody(request, place.integration.provider)
+            let request = try await keepingBody(request, place.integration)
             try checkPause(of: place.connection)
             let client = ConnectionClient(
                 connection: place.connection,
@@ -62,7 +62,7 @@ public final class ProxyController: ProxyControl {
             return LoggedAnswer(try await client.open(request), trace, log, services.clock)
         } catch let error as TerapiError {
             log.end(.failed, error.message)
-            throw Self.shown(error, for: request)
+            throw Self.shown(log.redacted(error), for: request)
         } catch is CancellationError {
             log.end(.cancelled, "The caller went away before there was an answer.")
             throw CancellationError()
@@ -104,13 +104,16 @@ public final class ProxyController: ProxyControl {
         }
     }
 
-    /// Takes a body in when it is small enough to be sent again, or must be changed.
-    private func keepingBody(_ request: ProxyRequest, _ provider: String) async throws -> ProxyRequest {
+    /// Takes a body in when it is small enough to be sent again, or must be changed, or is part of a signature.
+    private func keepingBody(_ request: ProxyRequest, _ integration: Integration) async throws -> ProxyRequest {
         guard let body = request.body else { return request }
-        let isMerged = services.providers.provider(provider)?.proxy.body != nil && request.request.hasFields
-        guard isMerged || body.length.map({ $0 <= Self.keptBytes }) ?? false else { return request }
+        let provider = services.providers.provider(integration.provider)
+        let type = request.request.contentType
+        let isMerged = provider?.proxy.body != nil && request.request.hasFields
+        let isNeeded = isMerged || provider?.signsBody(type: type, integrationConfig: integration.custom) ?? false
+        guard isNeeded || body.length.map({ $0 <= Self.keptBytes }) ?? false else { return request }
         var kept = request
-        kept.request.body = try await body.collected(limit: isMerged ? Self.mergedBytes : Self.keptBytes)
+        kept.request.body = try await body.collected(limit: isNeeded ? Self.neededBytes : Self.keptBytes)
         kept.body = nil
         return kept
     }
@@ -137,11 +140,13 @@ public final class ProxyController: ProxyControl {
 }
 
 extension ScriptRequest {
+    fileprivate var contentType: String {
+        headers.last { $0.name.lowercased() == "content-type" }?.value.lowercased() ?? ""
+    }
+
     /// Whether its body is one into which further fields can be put.
     fileprivate var hasFields: Bool {
-        guard let type = headers.last(where: { $0.name.lowercased() == "content-type" })?.value.lowercased() else {
-            return false
-        }
+        let type = contentType
         return type.hasPrefix("application/x-www-form-urlencoded") || type.contains("json")
     }
 }

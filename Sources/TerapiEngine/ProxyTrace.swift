@@ -6,6 +6,8 @@ struct ProxyTrace: Sendable {
     private static let secretWords = [
         "auth", "cookie", "credential", "key", "passw", "secret", "session", "signature", "token",
     ].map { Array($0.utf8) }
+    /// Too short to be looked for inside other words.
+    private static let secretNames: Set = ["code", "jwt", "pass", "pwd", "sig"]
 
     let begunAt: Timestamp
     let method: String
@@ -53,19 +55,35 @@ struct ProxyTrace: Sendable {
         JSONObject(
             headers.map { name, value -> (String, JSONValue) in
                 let name = name.lowercased()
-                return (name, .string(isSecret(name) ? "***" : value))
+                return (name, .string(isSecret(name) ? "***" : withoutQueries(value)))
             }
         )
+    }
+
+    /// An address that a provider hands out is often a key itself: what follows its path is not shown.
+    private static func withoutQueries(_ value: String) -> String {
+        guard value.utf8.contains(UInt8(ascii: "?")) || value.utf8.contains(UInt8(ascii: "#")) else { return value }
+        var shown = ""
+        var rest = value[...]
+        while let mark = rest.firstIndex(where: { $0 == "?" || $0 == "#" }) {
+            let end = rest[mark...].firstIndex { $0 == ">" || $0 == "\"" || $0.isWhitespace } ?? rest.endIndex
+            let query = rest[rest.index(after: mark)..<end]
+            shown += rest[...mark] + (query.isEmpty ? "" : "***")
+            rest = rest[end...]
+        }
+        return shown + rest
     }
 
     private static func shown(query: Substring) -> String {
         query.split(separator: "&", omittingEmptySubsequences: false).map { pair in
             let name = pair.prefix { $0 != "=" }
-            return name.count < pair.count && isSecret(name.lowercased()) ? "\(name)=***" : String(pair)
+            let plain = PercentEncoding.decode(name) ?? String(name)
+            return name.count < pair.count && isSecret(plain.lowercased()) ? "\(name)=***" : String(pair)
         }.joined(separator: "&")
     }
 
     private static func isSecret(_ name: String) -> Bool {
+        if secretNames.contains(name) { return true }
         let name = Array(name.utf8)
         return secretWords.contains { word in
             name.count >= word.count && (0...name.count - word.count).contains { name[$0...].starts(with: word) }

@@ -95,7 +95,7 @@ public actor TokenRefresher: CredentialSource {
                 let access = access(connection, integration, stored.credentials)
                 if case .refreshed(let new) = providers.readRefresh(entry.answer, access: access, now: clock.now) {
                     _ = try await connections.commitRefresh(
-                        new.credentials,
+                        new,
                         row: connection.id,
                         over: entry.generation,
                         now: clock.now
@@ -312,7 +312,7 @@ public actor TokenRefresher: CredentialSource {
                 let result = providers.readRefresh(answer, access: access, now: clock.now)
                 if case .refreshed(let new) = result {
                     log.hide(new.credentials.allSecrets)
-                    return try await commit(new.credentials, connection, over: stored, attempt: attempt)
+                    return try await commit(new, connection, over: stored, attempt: attempt)
                 }
                 await spool.remove(attempt: attempt)
                 switch result {
@@ -359,42 +359,42 @@ public actor TokenRefresher: CredentialSource {
 
     /// Stores new credentials. While the database cannot take them they are served from memory and lie in the spool.
     private func commit(
-        _ credentials: Credentials,
+        _ new: NewCredentials,
         _ connection: Connection,
         over stored: StoredCredentials,
         attempt: String
     ) async throws -> StoredCredentials {
-        let renewed = StoredCredentials(generation: stored.generation + 1, credentials: credentials)
+        let renewed = StoredCredentials(generation: stored.generation + 1, credentials: new.credentials)
         do {
-            let isCommitted = try await store(renewed, row: connection.id, attempt: attempt)
+            let isCommitted = try await store(new, row: connection.id, over: stored.generation, attempt: attempt)
             return isCommitted ? renewed : try await self.stored(row: connection.id)
         } catch {
             uncommitted[connection.id] = renewed
             logger.error("New credentials could not be stored yet.", metadata: ["error": "\(error)"])
-            Task { await self.storeLater(renewed, row: connection.id, attempt: attempt) }
+            Task { await self.storeLater(new, row: connection.id, over: stored.generation, attempt: attempt) }
             return renewed
         }
     }
 
-    private func store(_ renewed: StoredCredentials, row: Int64, attempt: String) async throws -> Bool {
-        let isCommitted = try await connections.commitRefresh(
-            renewed.credentials,
-            row: row,
-            over: renewed.generation - 1,
-            now: clock.now
-        )
+    private func store(
+        _ new: NewCredentials,
+        row: Int64,
+        over generation: Int64,
+        attempt: String
+    ) async throws -> Bool {
+        let isCommitted = try await connections.commitRefresh(new, row: row, over: generation, now: clock.now)
         uncommitted[row] = nil
         await spool.remove(attempt: attempt)
         return isCommitted
     }
 
     /// Tries for ever: whatever ends it sooner also ends the process, whose successor finds the spool.
-    private func storeLater(_ renewed: StoredCredentials, row: Int64, attempt: String) async {
+    private func storeLater(_ new: NewCredentials, row: Int64, over generation: Int64, attempt: String) async {
         var pause = Duration.milliseconds(200)
         while !Task.isCancelled {
             try? await clock.sleep(for: pause)
             do {
-                _ = try await store(renewed, row: row, attempt: attempt)
+                _ = try await store(new, row: row, over: generation, attempt: attempt)
                 logger.notice("New credentials are stored now.")
                 return
             } catch {

@@ -61,12 +61,13 @@ extension SQLStorage {
     }
 
     public func commitRefresh(
-        _ credentials: Credentials,
+        _ new: NewCredentials,
         row: Int64,
         over generation: Int64,
         now: Timestamp
     ) async throws -> Bool {
-        try await database.write { [box] transaction in
+        let credentials = new.credentials
+        return try await database.write { [box] transaction in
             let stored = try transaction.first(
                 """
                 select c.environment_id, e.generation, e.orphans
@@ -107,8 +108,27 @@ extension SQLStorage {
                     SQLValue(credentials.canRefresh),
                 ]
             )
+            if !new.config.isEmpty { try Self.mergeConfig(new.config, row: row, now: now, in: transaction) }
             return true
         }
+    }
+
+    private static func mergeConfig(
+        _ config: JSONObject,
+        row: Int64,
+        now: Timestamp,
+        in transaction: any Transaction
+    ) throws {
+        let known = try transaction.first("select config from connection where id = $1", [.integer(row)]) {
+            try $0.json(0).object ?? [:]
+        }
+        guard let known else { return }
+        let merged = known.merging(config)
+        guard merged != known else { return }
+        try transaction.run(
+            "update connection set config = $2, updated_at = $3 where id = $1",
+            [.integer(row), SQLValue(merged), SQLValue(now)]
+        )
     }
 
     public func releaseRefresh(
@@ -144,19 +164,31 @@ extension SQLStorage {
         now: Timestamp
     ) async throws -> Bool {
         try await database.write { transaction in
-            let marked = try transaction.run(
-                """
-                update connection_credential set needs_reconnect = 1, claim_attempt = null, claim_owner = null,
-                    claim_deadline = null
-                where connection_id = $1 and generation = $2 and needs_reconnect = 0
-                """,
-                [.integer(row), .integer(generation)]
+            try Self.condemn(
+                row: row, generation: generation, operationID: operationID, event: event, in: transaction
             )
-            guard marked > 0 else { return false }
-            try Self.setError(.auth, subject: "", operationID: operationID, row: row, in: transaction)
-            if let event { try Self.insert(event, in: transaction) }
-            return true
         }
+    }
+
+    static func condemn(
+        row: Int64,
+        generation: Int64,
+        operationID: String,
+        event: WebhookEvent?,
+        in transaction: any Transaction
+    ) throws -> Bool {
+        let marked = try transaction.run(
+            """
+            update connection_credential set needs_reconnect = 1, claim_attempt = null, claim_owner = null,
+                claim_deadline = null
+            where connection_id = $1 and generation = $2 and needs_reconnect = 0
+            """,
+            [.integer(row), .integer(generation)]
+        )
+        guard marked > 0 else { return false }
+        try setError(.auth, subject: "", operationID: operationID, row: row, in: transaction)
+        if let event { try insert(event, in: transaction) }
+        return true
     }
 
     public func connectionsExpiring(before moment: Timestamp, limit: Int) async throws -> [Int64] {

@@ -70,7 +70,7 @@ extension SQLStorage: ProviderWebhookStorage {
                         repeated += 1
                         continue
                     }
-                    try Self.apply(effect, inputs: inputs, now: now, in: transaction)
+                    try Self.apply(effect, of: settlement.webhook, inputs: inputs, now: now, in: transaction)
                 }
                 repetitions.append(repeated)
             }
@@ -192,6 +192,7 @@ extension SQLStorage {
 
     private static func apply(
         _ effect: ProviderWebhookSettlement.Effect,
+        of webhook: ProviderWebhook,
         inputs: [String: [UInt8]],
         now: Timestamp,
         in transaction: any Transaction
@@ -201,6 +202,12 @@ extension SQLStorage {
             try insert(run, input: inputs[run.id], now: now, in: transaction)
         }
         for event in effect.forwards { try insert(event, in: transaction) }
+        if let withdrawal = effect.withdrawal {
+            _ = try condemn(
+                row: withdrawal.connectionID, generation: withdrawal.generation, operationID: webhook.id,
+                event: withdrawal.event, in: transaction
+            )
+        }
         for pushed in effect.pushed {
             // Not sooner than it would be read anyway, and not before a first reading has succeeded.
             try transaction.run(

@@ -158,6 +158,29 @@ def test_a_body_of_unknown_length_passes(api, provider):
     assert provider.last["sha256"] == hashlib.sha256(b"".join(pieces)).hexdigest()
 
 
+def test_a_caller_who_waits_to_be_told_is_told_that_the_body_is_wanted(terapi, provider):
+    def ask(path, more=""):
+        connection = socket.create_connection(("127.0.0.1", terapi.port), timeout=10)
+        connection.sendall(
+            f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {terapi.key()}\r\n"
+            f"Content-Length: 5\r\nExpect: 100-continue\r\n{more}\r\n".encode())
+        return connection
+
+    headers = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    with ask("/proxy/echo", headers) as connection:
+        reader = connection.makefile("rb")
+        assert reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+        while reader.readline() != b"\r\n":
+            pass
+        connection.sendall(b"hello")
+        assert reader.readline().startswith(b"HTTP/1.1 200")
+    assert provider.last["sha256"] == hashlib.sha256(b"hello").hexdigest()
+    assert "expect" not in provider.last["headers"]
+    # Who is refused is not asked to send anything first.
+    with ask("/proxy/echo") as connection:
+        assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 400")
+
+
 def test_only_marked_headers_are_sent_on(api, provider):
     send(api, "GET", "/echo", {
         "Terapi-Proxy-X-Thing": "yes", "Terapi-Proxy-Accept": "text/csv", "X-Other": "no", "Cookie": "c=1",
@@ -490,6 +513,23 @@ def test_no_way_leads_to_a_forbidden_address(api, provider, place):
     else:
         # Without a scheme that can be called it is a path like any other.
         assert absolute.json()["path"].startswith("/file:///etc/passwd")
+
+
+@pytest.mark.parametrize("placeholder", ["${now--9223372036854775808:days:X}", "${clientSecret}", "${refresh_token}"])
+def test_no_address_stops_the_server_or_names_what_is_the_developers(terapi, api, provider, placeholder):
+    headers = oauth_connection(api)
+    stranger = RelayProvider()
+    try:
+        for path, more in [("/echo?x=" + placeholder, {}), ("/echo", {"Base-Url-Override": f"{stranger.base}/{placeholder}"})]:
+            head = "".join(f"{name}: {value}\r\n" for name, value in {**headers, **more}.items())
+            with socket.create_connection(("127.0.0.1", terapi.port), timeout=10) as connection:
+                connection.sendall(
+                    f"GET /proxy{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {terapi.key()}\r\n"
+                    f"{head}\r\n".encode())
+                assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 400")
+        assert not stranger.requests and not provider.requests
+    finally:
+        stranger.close()
 
 
 def test_another_base_url_is_the_callers_own_decision(api, provider):

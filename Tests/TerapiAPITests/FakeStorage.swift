@@ -249,9 +249,7 @@ final class FakeStorage: SettingsStorage, ConnectionStorage, RecordStorage, Webh
     {
         false
     }
-    func commitRefresh(_ credentials: Credentials, row: Int64, over generation: Int64, now: Timestamp) async throws
-        -> Bool
-    {
+    func commitRefresh(_ new: NewCredentials, row: Int64, over generation: Int64, now: Timestamp) async throws -> Bool {
         false
     }
     func releaseRefresh(row: Int64, attempt: String, outcome: RefreshOutcome, now: Timestamp) async throws {}

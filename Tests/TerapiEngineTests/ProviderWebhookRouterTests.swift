@@ -192,6 +192,38 @@ struct ProviderWebhookRouterTests {
         #expect(told.first?["error"]?["type"] == "authorization_withdrawn")
     }
 
+    /// A provider that repeats itself, or a person who replays what came last week, does not end what is new.
+    @Test
+    func `a repeated word of the end leaves alone who has connected again since`() async throws {
+        let fixture = try await WebhookFixture { rule in
+            rule.lifecycle.deauthorized = [try WebhookCondition("body:type==deauthorized")]
+        }
+        try await fixture.send(WebhookFixture.event("e-1", type: "deauthorized"))
+        try await fixture.work()
+        let row = fixture.base.connection.id
+        #expect(try await fixture.storage.credentials(row: row)?.needsReconnect == true)
+        fixture.base.clock.advance(by: .seconds(60))
+        let connection = try #require(try await fixture.storage.connection(row: row))
+        _ = try await fixture.storage.save(
+            connection, replacing: .any, credentials: .oauth2(.init(accessToken: Secret("new"))),
+            syncs: [], now: fixture.base.clock.now, event: { _, _ in nil }, scripts: { _ in nil }
+        )
+        #expect(try await fixture.storage.credentials(row: row)?.needsReconnect == false)
+
+        _ = try await fixture.engine.providerWebhooks.replay(
+            ProviderWebhookFilter(limit: 100), in: fixture.base.scope)
+        try await fixture.work()
+        #expect(try await fixture.storage.credentials(row: row)?.needsReconnect == false)
+        try await fixture.send(WebhookFixture.event("e-1", type: "deauthorized"))
+        try await fixture.work()
+
+        #expect(try await fixture.storage.credentials(row: row)?.needsReconnect == false)
+        // The control: a new word counts.
+        try await fixture.send(WebhookFixture.event("e-9", type: "deauthorized"))
+        try await fixture.work()
+        #expect(try await fixture.storage.credentials(row: row)?.needsReconnect == true)
+    }
+
     // MARK: Reading less
 
     @Test

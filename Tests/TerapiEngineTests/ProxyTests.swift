@@ -105,6 +105,20 @@ struct ProxyTests {
         #expect(requests.count == 1)
     }
 
+    /// Where a token says nothing of its end, a refusal is the only word that it is over.
+    @Test func `a refused body that cannot be sent again renews the token for the next one`() async throws {
+        let fixture = try await EngineFixture()
+        fixture.providers.relay { _, access in GivenAnswer(access.credentials.bearer == "access-1" ? 401 : 200) }
+        func put() async throws -> Int {
+            let flow = ByteFlow(length: nil) { _ in }
+            return try await fixture.engine.proxy.open(fixture.request(method: "PUT", body: flow)).status
+        }
+
+        #expect(try await put() == 401)
+        #expect(try await put() == 200)
+        #expect(fixture.providers.tokens.calls == 1)
+    }
+
     @Test(arguments: [
         ("GET", OutboundFailure.Outcome.unknown, 2), ("DELETE", .unknown, 2), ("POST", .unknown, 1),
         ("PATCH", .unknown, 1), ("POST", .notSent, 2),
@@ -211,6 +225,44 @@ struct ProxyTests {
         #expect(meta["response"]?["headers"] == ["x-echo": "***", "set-cookie": "***", "content-type": "text/plain"])
         #expect(meta["response"]?["body_bytes"] == 3)
         #expect(!fixture.log.text.contains("canary") && !fixture.log.text.contains("access-1"))
+    }
+
+    /// Addresses that providers hand out are often keys themselves.
+    @Test(arguments: [
+        ("location", "https://files.example/a?X-Amz-Signature=canary&x=1", "https://files.example/a?***"),
+        ("location", "https://app.example/cb#access_token=canary", "https://app.example/cb#***"),
+        ("content-location", "/a?sig=canary", "/a?***"),
+        ("refresh", "5; url=https://files.example/a?t=canary", "5; url=https://files.example/a?***"),
+        (
+            "link", #"<https://a.example/?k=canary&page=2>; rel="next", <https://a.example/?k=canary>; rel="last""#,
+            #"<https://a.example/?***>; rel="next", <https://a.example/?***>; rel="last""#
+        ),
+        ("x-upload-url", "https://files.example/a?t=canary", "https://files.example/a?***"),
+        ("x-thing", "what? no", "what? no"),
+    ])
+    func `logs no address of an answer with its query`(name: String, value: String, shown: String) async throws {
+        let fixture = try await EngineFixture()
+        fixture.providers.relay { _, _ in GivenAnswer(302, headers: [(name, value)]) }
+
+        _ = try await fixture.engine.proxy.open(fixture.request()).wholeBody
+
+        let meta = JSONValue.object(try #require(fixture.log.messages.last).meta)
+        #expect(meta["response"]?["headers"]?[name]?.string == shown)
+        #expect(!fixture.log.text.contains("canary"))
+    }
+
+    @Test(arguments: [
+        "api%5Fkey=canary", "%73ecret=canary", "sig=canary", "pwd=canary", "code=canary", "jwt=canary",
+        "a=1&Access_Token=canary",
+    ])
+    func `knows the names of secrets however they are written`(query: String) async throws {
+        let fixture = try await EngineFixture()
+        fixture.providers.relay { _, _ in GivenAnswer() }
+
+        _ = try await fixture.engine.proxy.open(fixture.request(endpoint: "x?\(query)&page=2")).wholeBody
+
+        #expect(!fixture.log.text.contains("canary"))
+        #expect(fixture.log.text.contains("page=2"))
     }
 
     @Test func `logs an answer when it has passed, or has broken off, or is not wanted any more`() async throws {

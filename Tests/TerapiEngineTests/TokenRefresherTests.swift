@@ -31,6 +31,25 @@ struct TokenRefresherTests {
         #expect(fixture.log.operations(.refreshToken).count == 20)
     }
 
+    /// Some move an account to another host with the token.
+    @Test(arguments: [false, true])
+    func `what a refresh tells of the connection is kept with it`(dies: Bool) async throws {
+        let fixture = try await EngineFixture()
+        fixture.providers.tellWithRefresh(["rest_url": "https://rest9.example"])
+        fixture.clock.advance(by: .seconds(TokenServer.life + 1))
+        if dies {
+            fixture.providers.tokens.beforeAnswer { fixture.database.isDown = true }
+            _ = try await fixture.token()
+            fixture.database.isDown = false
+            try await fixture.restarted().credentials.replaySpool()
+        } else {
+            _ = try await fixture.token()
+        }
+
+        let config = try await fixture.storage.connection(row: fixture.connection.id)?.config
+        #expect(config?["rest_url"] == "https://rest9.example")
+    }
+
     @Test
     func `a strict provider revokes the grant when callers refresh on their own`() async throws {
         // The control of the test above: the same callers without the single flight.

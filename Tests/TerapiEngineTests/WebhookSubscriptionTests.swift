@@ -71,6 +71,18 @@ struct WebhookSubscriptionTests {
             in: fixture.base.scope)
     }
 
+    /// A provider that says so must not be able to stop the server.
+    @Test(
+        arguments: [
+            ("9223372036854775807", nil), ("-9223372036854775808", nil), ("99999999999999999999", nil),
+            ("1700000000", 1_700_000_000), ("1700000000000", 1_700_000_000),
+        ] as [(String, Int64?)])
+    func `reads the end of a registration, however large`(text: String, seconds: Int64?) throws {
+        let answer = SubscriptionAnswer(["expiration": .number(text)])
+
+        #expect(answer.time(try WebhookExpression("body:expiration"))?.unixSeconds == seconds)
+    }
+
     @Test
     func `registers an address that only the provider knows, with the secret that it tells`() async throws {
         let (fixture, registry) = try await fixture()

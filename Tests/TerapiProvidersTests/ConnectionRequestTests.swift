@@ -55,6 +55,48 @@ struct ConnectionRequestTests {
         #expect(error?.code == .outboundRefused)
     }
 
+    /// Who may send requests through a connection is not told the developer's secrets by it.
+    @Test(arguments: [
+        "${clientSecret}", "${integrationConfig.secret_access_key}", "${credentials.refreshToken}",
+        "${credentials.refresh_token}", "${refresh_token}", "${base64(${clientSecret})}",
+        "${connectionConfig.none} || ${clientSecret}",
+    ])
+    func `a caller's address cannot name a secret of the developer's`(placeholder: String) async throws {
+        let custom: JSONObject = ["secret_access_key": "canary"]
+        for (endpoint, base) in [
+            ("/x/\(placeholder)", nil), ("/x?y=\(placeholder)", nil), ("/x", "https://evil.example/\(placeholder)"),
+        ] {
+            let error = await #expect(throws: TerapiError.self) {
+                _ = try await send(get(endpoint, base: base), custom: custom)
+            }
+            #expect(error?.code == .invalidBody, "\(endpoint)")
+        }
+        // The control: what is the connection's own can be named.
+        let own = try await send(
+            get("/x/${connectionConfig.team}?t=${credentials.access_token}"), config: ["team": "a"])
+        #expect(own.url == "https://api.github.com/x/a?t=old-access")
+    }
+
+    /// Whoever may name an address, a script in its cage among them, must not be able to stop the server with it.
+    @Test(arguments: [
+        "/x?a=${now+-9223372036854775808:days:X}", "/x?a=${now--9223372036854775808:days:X}",
+        "/x?a=${now+9223372036854775807:days:X}", "/x?a=${now+ 1:days:X}",
+        "/x?a=" + String(repeating: "${base64(", count: 1500) + String(repeating: ")}", count: 1500),
+        "/x?a=" + String(repeating: "${base64(", count: 500_000) + String(repeating: ")}", count: 500_000),
+        "/x?a=" + String(repeating: "${", count: 5_000_000),
+    ])
+    func `an address with placeholders that mean nothing is refused`(endpoint: String) async throws {
+        let error = await #expect(throws: TerapiError.self) { _ = try await send(get(endpoint)) }
+        #expect(error?.code == .invalidBody)
+        let other = await #expect(throws: TerapiError.self) {
+            _ = try await send(get("/y", base: "https://a.example" + endpoint))
+        }
+        #expect(other?.code == .invalidBody)
+
+        let control = try await send(get("/x?a=${now+1:days:X}&b=${base64(${base64(a)})}"))
+        #expect(control.url == "https://api.github.com/x?a=1700086400&b=WVE9PQ%3D%3D")
+    }
+
     @Test func `another base URL is the caller's own decision`() async throws {
         let request = try await send(get("/x", base: "https://uploads.github.com/"))
 
@@ -244,6 +286,54 @@ struct ConnectionRequestTests {
         #expect(sent.body == [1, 2, 3])
         #expect(sent.asksForCompression == isAsked)
         #expect(sent.redirects == (isAsked ? .followWithHeaders : .follow))
+    }
+
+    @Test(arguments: [("s3", true), ("s3", false), ("execute-api", false)])
+    func `a body that flows is not signed as one that is empty`(service: String, flows: Bool) async throws {
+        let client = FakeClient()
+        let extra =
+            "display_name: A\ncategories: [x]\ndocs: https://a.example\nauth_mode: AWS_SIGV4\n"
+            + "proxy: {base_url: 'https://b.s3.amazonaws.com'}"
+        let request = ProxyRequest(
+            scope: EnvironmentScope(environmentID: 1),
+            integrationKey: "acme",
+            connectionID: "c",
+            request: ScriptRequest(method: "PUT", endpoint: "file", body: flows ? nil : [1, 2, 3]),
+            body: flows ? ByteFlow(length: 3) { take in try await take([1, 2, 3]) } : nil
+        )
+        var derived = DerivedCredentials(mode: .awsSigV4, given: ["role_arn": "r"])
+        derived.issued = [
+            "access_key_id": "a", "secret_access_key": "s", "session_token": "t", "region": "r",
+            "service": .string(service),
+        ]
+
+        _ = try await Sample.requests(client, extra: extra)
+            .open(request, access: Sample.access("acme", credentials: .derived(derived)))
+
+        let hash = service == "s3" ? flows ? "UNSIGNED-PAYLOAD" : hex(sha256([1, 2, 3])) : nil
+        #expect(client.requests.first?.header("x-amz-content-sha256") == hash)
+    }
+
+    @Test(
+        arguments: [
+            ("auth_mode: AWS_SIGV4", [:], "application/json", true),
+            ("auth_mode: AWS_SIGV4", ["service": "s3"], "application/json", false),
+            ("auth_mode: API_KEY", [:], "application/json", false),
+            ("auth_mode: API_KEY\nX: ${sha256Hex(${bodyCanonicalParams})}", [:], "application/json", true),
+            ("auth_mode: TBA", [:], "application/x-www-form-urlencoded", true),
+            ("auth_mode: TBA", [:], "application/json", false),
+        ] as [(String, JSONObject, String, Bool)])
+    func `knows which bodies must be there before anything is sent`(
+        mode: String, custom: JSONObject, type: String, isSigned: Bool
+    ) throws {
+        let parts = mode.split(separator: "\n")
+        var provider = Provider(
+            name: "acme", displayName: "Acme",
+            authMode: try #require(AuthMode(rawValue: String(parts[0].dropFirst(11))))
+        )
+        if parts.count == 2 { provider.proxy.headers = [("x", String(parts[1].dropFirst(3)))] }
+
+        #expect(provider.signsBody(type: type, integrationConfig: custom) == isSigned)
     }
 
     @Test func `a body is sent byte for byte`() async throws {

@@ -60,6 +60,20 @@ struct YAMLDocumentTests {
         #expect(mistake(levels.prefix(5).joined(separator: "\n")) == nil)
     }
 
+    /// Whoever walks down the values would need a stack as deep.
+    @Test func `references do not stand deeper inside each other than maps and lists`() throws {
+        func nest(_ name: String, _ inner: String) -> String {
+            "\(name): &\(name) " + String(repeating: "[", count: 30) + inner + String(repeating: "]", count: 30)
+        }
+        let texts = [nest("a", "x"), nest("b", "*a"), nest("c", "*b")]
+
+        let problem = try #require(mistake(texts.joined(separator: "\n")))
+
+        #expect(problem.line == 3)
+        #expect(problem.message.contains("More than 64"))
+        #expect(mistake(texts.prefix(2).joined(separator: "\n")) == nil)
+    }
+
     @Test func `an empty text has no root`() throws {
         #expect(try YAMLDocument.read("", file: "a.yaml") == nil)
         #expect(try YAMLDocument.read("# nothing\n", file: "a.yaml") == nil)

@@ -227,8 +227,13 @@ struct ConnectionStorageConformance {
             claim: .init(attempt: "b", owner: "x", deadline: now),
             now: now
         )
-        let first = try await storage.commitRefresh(Self.oauth("first"), row: row, over: 1, now: now)
-        let late = try await storage.commitRefresh(Self.oauth("late"), row: row, over: 1, now: now)
+        func commit(_ token: String, _ config: JSONObject, over generation: Int64) async throws -> Bool {
+            try await storage.commitRefresh(
+                .init(credentials: Self.oauth(token), config: config), row: row, over: generation, now: now)
+        }
+        let before = try #require(try await storage.connection(row: row)).config
+        let first = try await commit("first", ["rest_url": "https://a.example"], over: 1)
+        let late = try await commit("late", ["rest_url": "https://late.example"], over: 1)
 
         let stored = try #require(try await storage.credentials(row: row))
         #expect((first, late) == (true, false))
@@ -236,12 +241,14 @@ struct ConnectionStorageConformance {
         #expect(stored.credentials == Self.oauth("first"))
         #expect(stored.previous == .apiKey(Secret("key of alice")))
         #expect(stored.orphans == [Self.oauth("late")])
+        let config = try await storage.connection(row: row)?.config
+        #expect(config == before.merging(["rest_url": "https://a.example"]))
 
         // Two further generations have worked: nobody needs the late ones any more.
-        _ = try await storage.commitRefresh(Self.oauth("third"), row: row, over: 2, now: now)
+        _ = try await commit("third", [:], over: 2)
         #expect(try await storage.credentials(row: row)?.orphans == [Self.oauth("late")])
-        _ = try await storage.commitRefresh(Self.oauth("fourth"), row: row, over: 3, now: now)
-        _ = try await storage.commitRefresh(Self.oauth("fifth"), row: row, over: 4, now: now)
+        _ = try await commit("fourth", [:], over: 3)
+        _ = try await commit("fifth", [:], over: 4)
         #expect(try await storage.credentials(row: row)?.orphans == [])
     }
 
@@ -282,7 +289,7 @@ struct ConnectionStorageConformance {
             Self.oauth("a", refresh: nil, expiresAt: now), Self.oauth("b", expiresAt: now + .seconds(100)),
         ].enumerated() {
             _ = try await fixture.storage.commitRefresh(
-                credentials,
+                .init(credentials: credentials),
                 row: fixture.connection.id,
                 over: Int64(generation + 1),
                 now: now
@@ -369,7 +376,7 @@ struct ConnectionStorageConformance {
         #expect(try await fixture.storage.takeOAuthSession(state: "st", now: now)?.notes == notes)
         for (generation, credentials) in kept.enumerated() {
             let isCommitted = try await fixture.storage.commitRefresh(
-                credentials, row: fixture.connection.id, over: Int64(generation + 1), now: now
+                .init(credentials: credentials), row: fixture.connection.id, over: Int64(generation + 1), now: now
             )
             #expect(isCommitted)
             #expect(try await fixture.storage.credentials(row: fixture.connection.id)?.credentials == credentials)

@@ -19,7 +19,7 @@ struct ProxyRoutes: Sendable {
     }
 
     func relay(_ call: Call) async throws -> Response {
-        let upload = Upload(call.request)
+        let upload = Upload(call)
         let request = try read(call, upload)
         do {
             let answer = try await clients.whileConnected(call.channel) { try await proxy.open(request) }

@@ -71,14 +71,15 @@ final class Upload: Sendable {
 
     /// How many bytes there are, if the caller has said so.
     let length: Int?
-    private let body: RequestBody
+    private let call: Call
     private let state = Mutex<(now: State, waiting: CheckedContinuation<Void, Never>?)>((.unread, nil))
 
     /// - Returns: `nil` for a request without a body.
-    init?(_ request: Request) {
+    init?(_ call: Call) {
+        self.call = call
+        let request = call.request
         length = request.headers[.contentLength].flatMap { Int($0) }
         guard length.map({ $0 > 0 }) ?? (request.headers[.transferEncoding] != nil) else { return nil }
-        body = request.body
     }
 
     /// Hands over the body piece by piece; it comes once.
@@ -96,8 +97,9 @@ final class Upload: Sendable {
             }
             waiting?.resume()
         }
+        call.askForBody()
         var bytes = 0
-        for try await piece in body {
+        for try await piece in call.request.body {
             bytes += piece.readableBytes
             try await take(Array(piece.readableBytesView))
         }

@@ -108,6 +108,7 @@ struct Call: Sendable {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maxBodyBytes {
             throw tooLarge
         }
+        askForBody()
         let begun = ContinuousClock.now
         var bytes: [UInt8] = []
         for try await chunk in request.body {
@@ -120,6 +121,12 @@ struct Call: Sendable {
             }
         }
         return bytes
+    }
+
+    /// To be called before the body is read: whoever is refused before that need not send it.
+    func askForBody() {
+        guard request.headers[.expect]?.lowercased() == "100-continue", let channel else { return }
+        ContinueHandler.send(through: channel)
     }
 
     private var tooLarge: TerapiError {

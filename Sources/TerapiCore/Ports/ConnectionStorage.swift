@@ -69,11 +69,10 @@ public protocol ConnectionStorage: Sendable {
     func claimRefresh(row: Int64, generation: Int64, claim: StoredCredentials.Claim, now: Timestamp) async throws
         -> Bool
 
-    /// Puts new credentials over `generation`; who holds the claim does not matter, because a rotated token that is
-    /// thrown away kills the connection.
+    /// Puts new credentials over `generation`, and what came with them into the connection's config; who holds the claim
+    /// does not matter, because a rotated token that is thrown away kills the connection.
     /// - Returns: `false` when another was faster. The credentials are then kept among the orphans.
-    func commitRefresh(_ credentials: Credentials, row: Int64, over generation: Int64, now: Timestamp) async throws
-        -> Bool
+    func commitRefresh(_ new: NewCredentials, row: Int64, over generation: Int64, now: Timestamp) async throws -> Bool
 
     /// Ends a claim without new credentials.
     func releaseRefresh(row: Int64, attempt: String, outcome: RefreshOutcome, now: Timestamp) async throws

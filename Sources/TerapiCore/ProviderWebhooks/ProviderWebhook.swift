@@ -85,6 +85,7 @@ public struct ProviderWebhookSettlement: Sendable {
     public struct Effect: Sendable {
         /// By which a repetition is known; `nil` when it cannot be.
         public var mark: Mark?
+        public var withdrawal: Withdrawal?
         public var runs: [ActionRun] = []
         public var forwards: [WebhookEvent] = []
         /// Syncs that take the event: they may read less often.
@@ -105,6 +106,20 @@ public struct ProviderWebhookSettlement: Sendable {
         public init(key: [UInt8], content: [UInt8] = []) {
             self.key = key
             self.content = content
+        }
+    }
+
+    /// The end of an authorization that the end user has withdrawn at the provider.
+    public struct Withdrawal: Sendable {
+        public var connectionID: Int64
+        /// Of the credentials that have ended.
+        public var generation: Int64
+        public var event: WebhookEvent?
+
+        public init(connectionID: Int64, generation: Int64, event: WebhookEvent?) {
+            self.connectionID = connectionID
+            self.generation = generation
+            self.event = event
         }
     }
 

@@ -104,9 +104,9 @@ struct ProviderWebhookRouter {
         _ integration: Integration,
         _ headers: [String: String]
     ) async throws -> ProviderWebhookSettlement.Effect {
-        if event.isDeauthorization { try await deauthorize(connection, integration, webhook) }
         if event.isRenewal { try await askForRenewal(webhook, connection) }
         var effect = ProviderWebhookSettlement.Effect(mark: Self.mark(event, rule, webhook, connection))
+        if event.isDeauthorization { effect.withdrawal = try await withdrawal(connection, integration, webhook) }
         effect.runs = services.webhookRuns(
             event.type, payload: event.payload, facts: event.facts, for: connection)
         let syncs = services.catalog.syncs(integrationKey: integration.key, in: webhook.scope)
@@ -148,10 +148,13 @@ struct ProviderWebhookRouter {
         )
     }
 
-    private func deauthorize(_ connection: Connection, _ integration: Integration, _ webhook: ProviderWebhook)
-        async throws
+    /// - Returns: `nil` when the connection is newer than the word of its end: that was about another authorization.
+    private func withdrawal(_ connection: Connection, _ integration: Integration, _ webhook: ProviderWebhook)
+        async throws -> ProviderWebhookSettlement.Withdrawal?
     {
-        guard let stored = try await services.connections.credentials(row: connection.id) else { return }
+        guard connection.updatedAt <= webhook.receivedAt,
+            let stored = try await services.connections.credentials(row: connection.id)
+        else { return nil }
         let environment = try await services.settings.environment(webhook.scope)
         let message = "The end user has withdrawn the authorization at the provider. They have to connect again."
         let event = services.webhooks.authEvent(
@@ -162,13 +165,7 @@ struct ProviderWebhookRouter {
             error: (type: "authorization_withdrawn", description: message),
             now: services.clock.now
         )
-        _ = try await services.connections.condemn(
-            row: connection.id,
-            generation: stored.generation,
-            operationID: webhook.id,
-            event: event,
-            now: services.clock.now
-        )
+        return .init(connectionID: connection.id, generation: stored.generation, event: event)
     }
 
     private func askForRenewal(_ webhook: ProviderWebhook, _ connection: Connection) async throws {

@@ -74,6 +74,7 @@ struct SubscriptionAnswer {
         guard let text = content.text(expression) else { return nil }
         if let moment = Timestamp(iso8601: text) { return moment }
         // Above this it can only be milliseconds: as seconds it would be the year 5138.
-        return Int64(text).map { Timestamp(microseconds: $0 > 100_000_000_000 ? $0 * 1000 : $0 * 1_000_000) }
+        guard let number = Int64(text), (0...253_402_300_799_999).contains(number) else { return nil }
+        return Timestamp(microseconds: number > 100_000_000_000 ? number * 1000 : number * 1_000_000)
     }
 }

@@ -7,6 +7,7 @@ enum XMLText {
     struct Failure: Error {}
 
     private static let maxDepth = 32
+    private static let maxElements = 10_000
     private static let entities = ["lt": "<", "gt": ">", "amp": "&", "quot": "\"", "apos": "'"]
 
     // MARK: Writing
@@ -45,7 +46,8 @@ enum XMLText {
         var rest = text[...]
         do {
             try skipProlog(&rest)
-            let (name, value) = try element(&rest, depth: 0)
+            var elements = 0
+            let (name, value) = try element(&rest, depth: 0, &elements)
             return .object(JSONObject([(name, value)]))
         } catch {
             return nil
@@ -70,8 +72,15 @@ enum XMLText {
         rest = rest[end.upperBound...]
     }
 
-    private static func element(_ rest: inout Substring, depth: Int) throws -> (String, JSONValue) {
-        guard depth < maxDepth, rest.first == "<", let end = rest.firstIndex(of: ">") else { throw Failure() }
+    private static func element(
+        _ rest: inout Substring,
+        depth: Int,
+        _ elements: inout Int
+    ) throws -> (String, JSONValue) {
+        elements += 1
+        guard depth < maxDepth, elements <= maxElements, rest.first == "<", let end = rest.firstIndex(of: ">") else {
+            throw Failure()
+        }
         let tag = rest[rest.index(after: rest.startIndex)..<end]
         rest = rest[rest.index(after: end)...]
         let fullName = tag.prefix { !$0.isWhitespace && $0 != "/" }
@@ -79,10 +88,15 @@ enum XMLText {
         // Prefixes of namespaces differ from server to server and mean nothing here.
         let name = String(fullName.split(separator: ":").last ?? fullName)
         if tag.hasSuffix("/") { return (name, .null) }
-        return (name, try content(&rest, until: "</\(fullName)", depth: depth))
+        return (name, try content(&rest, until: "</\(fullName)", depth: depth, &elements))
     }
 
-    private static func content(_ rest: inout Substring, until end: String, depth: Int) throws -> JSONValue {
+    private static func content(
+        _ rest: inout Substring,
+        until end: String,
+        depth: Int,
+        _ elements: inout Int
+    ) throws -> JSONValue {
         var text = ""
         var members = JSONObject()
         while let mark = rest.firstIndex(of: "<") {
@@ -99,7 +113,7 @@ enum XMLText {
                 text += rest[rest.index(rest.startIndex, offsetBy: 9)..<close.lowerBound]
                 rest = rest[close.upperBound...]
             } else {
-                let (name, value) = try element(&rest, depth: depth + 1)
+                let (name, value) = try element(&rest, depth: depth + 1, &elements)
                 switch members[name] {
                 case nil: members[name] = value
                 case .array(let values): members[name] = .array(values + [value])

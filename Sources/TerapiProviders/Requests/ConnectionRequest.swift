@@ -2,15 +2,20 @@ import TerapiCore
 
 /// Makes a script's or a customer's request complete: base URL, credentials, the provider's headers and query.
 struct ConnectionRequest {
+    private static let maxTemplateBytes = 16_384
+
     let provider: Provider
     var values: TemplateValues
 
-    /// - Parameter baseURLOverride: another root for this request, named by the provider file itself.
+    /// - Parameters:
+    ///   - baseURLOverride: another root for this request, named by the provider file itself.
+    ///   - bodyFlows: whether a body comes that is not known yet.
     func build(
         _ request: ScriptRequest,
         purpose: OutboundRequest.Purpose,
         baseURLOverride: String? = nil,
-        timeout: Duration = .seconds(60)
+        timeout: Duration = .seconds(60),
+        bodyFlows: Bool = false
     ) throws -> OutboundRequest {
         guard request.isAuthorized else {
             return OutboundRequest(
@@ -23,7 +28,7 @@ struct ConnectionRequest {
             )
         }
         var values = values
-        let url = try url(of: request, baseURLOverride: baseURLOverride)
+        let url = try url(of: request, isOurs: purpose == .verification, baseURLOverride: baseURLOverride)
         values.request = RequestFacts(request, url: url, body: request.body)
         let body = body(request, values)
         let query = provider.proxy.query.compactMap { entry -> (name: String, value: String)? in
@@ -45,15 +50,17 @@ struct ConnectionRequest {
             purpose: purpose,
             redirects: provider.proxy.forwardsHeadersOnRedirect ? .followWithHeaders : .follow
         )
-        try RequestSigner(provider: provider, values: values).sign(&complete)
+        try RequestSigner(provider: provider, values: values, bodyFlows: bodyFlows).sign(&complete)
         return complete
     }
 
     // MARK: URL
 
-    private func url(of request: ScriptRequest, baseURLOverride: String?) throws -> String {
-        let base = try base(request, baseURLOverride)
-        let endpoint = try endpoint(request.endpoint)
+    /// - Parameter isOurs: whether the endpoint is the provider file's and not a caller's.
+    private func url(of request: ScriptRequest, isOurs: Bool, baseURLOverride: String?) throws -> String {
+        let caller = isOurs ? values : values.forCallers
+        let base = try base(request, baseURLOverride, caller)
+        let endpoint = try endpoint(request.endpoint, caller)
         if endpoint.lowercased().hasPrefix("http://") || endpoint.lowercased().hasPrefix("https://") {
             return try sameOrigin(endpoint, as: base)
         }
@@ -70,19 +77,32 @@ struct ConnectionRequest {
         return path.isEmpty ? String(root) : path.hasPrefix("?") ? "\(root)\(path)" : "\(root)/\(path)"
     }
 
-    private func base(_ request: ScriptRequest, _ override: String?) throws -> String {
-        if let base = request.baseURLOverride, !base.isEmpty { return try URLTemplate(base).render(values) }
+    private func base(_ request: ScriptRequest, _ override: String?, _ caller: TemplateValues) throws -> String {
+        if let base = request.baseURLOverride, !base.isEmpty {
+            try checkLength(of: base)
+            return try URLTemplate(base).render(caller)
+        }
         if let override { return try URLTemplate(override).render(values) }
         return try provider.proxy.baseURL.map { try URLTemplate($0).render(values) } ?? ""
     }
 
     /// Scripts may write placeholders into a path; their values must stay in it.
-    private func endpoint(_ text: String) throws -> String {
+    private func endpoint(_ text: String, _ values: TemplateValues) throws -> String {
         guard text.utf8.contains(UInt8(ascii: "$")), text.contains("${") else { return text }
+        try checkLength(of: text)
         let prefix = "https://path"
         let slash = text.hasPrefix("/") || text.hasPrefix("?") ? "" : "/"
         let rendered = try URLTemplate(prefix + slash + text).render(values)
         return String(rendered.dropFirst(prefix.count + slash.count))
+    }
+
+    /// Placeholders are looked for again and again.
+    private func checkLength(of template: String) throws {
+        guard template.utf8.count <= Self.maxTemplateBytes else {
+            throw TerapiError(
+                .invalidBody, "An address with placeholders is at most \(Self.maxTemplateBytes) bytes long."
+            )
+        }
     }
 
     /// Paging links come as whole URLs. The credentials go to the provider's origin and to no other.

@@ -7,7 +7,9 @@ extension ProviderRequests {
     public func open(_ request: ProxyRequest, access: ConnectionAccess) async throws -> any OutboundAnswer {
         let provider = try required(access.integration.provider)
         var outbound = try ConnectionRequest(provider: provider, values: values(access))
-            .build(request.request, purpose: .proxy, timeout: Self.proxyIdleTimeout)
+            .build(
+                request.request, purpose: .proxy, timeout: Self.proxyIdleTimeout, bodyFlows: request.body != nil
+            )
         outbound.asksForCompression = request.decompresses
         if request.forwardsHeadersOnRedirect { outbound.redirects = .followWithHeaders }
         // The provider's own fields go only into a body that was kept.

@@ -2,6 +2,9 @@ import TerapiCore
 
 /// Takes templates apart. Arguments are separated before values are put in: no value can add one.
 enum TemplateParser {
+    /// Functions inside functions. What goes deeper stays text: it would cost a stack as deep.
+    private static let maxDepth = 16
+
     static func alternatives(of source: String) -> [[Template.Piece]] {
         let bytes = Array(source.utf8)
         var starts = [0]
@@ -25,33 +28,34 @@ enum TemplateParser {
         }
     }
 
-    static func pieces(of bytes: ArraySlice<UInt8>) -> [Template.Piece] {
+    static func pieces(of bytes: ArraySlice<UInt8>, depth: Int = 0) -> [Template.Piece] {
         var pieces: [Template.Piece] = []
         var text: [UInt8] = []
         var index = bytes.startIndex
         while index < bytes.endIndex {
-            guard isOpening(bytes, index), let end = closingBrace(in: bytes[(index + 2)...]) else {
+            guard depth < maxDepth, isOpening(bytes, index), let end = closingBrace(in: bytes[(index + 2)...]) else {
                 text.append(bytes[index])
                 index += 1
                 continue
             }
             if !text.isEmpty { pieces.append(.text(String(decoding: text, as: UTF8.self))) }
             text = []
-            pieces.append(.placeholder(placeholder(bytes[(index + 2)..<end])))
+            pieces.append(.placeholder(placeholder(bytes[(index + 2)..<end], depth)))
             index = end + 1
         }
         if !text.isEmpty { pieces.append(.text(String(decoding: text, as: UTF8.self))) }
         return pieces
     }
 
-    private static func placeholder(_ inside: ArraySlice<UInt8>) -> Template.Placeholder {
+    private static func placeholder(_ inside: ArraySlice<UInt8>, _ depth: Int) -> Template.Placeholder {
         let source = String(decoding: inside, as: UTF8.self)
         guard let open = inside.firstIndex(of: UInt8(ascii: "(")), inside.last == UInt8(ascii: ")") else {
             return Template.Placeholder(source: source)
         }
         let name = String(decoding: inside[..<open], as: UTF8.self)
         let parts = arguments(of: TemplateFunction(rawValue: name), inside[(open + 1)...].dropLast())
-        return Template.Placeholder(source: source, call: Template.Call(name: name, arguments: parts.map(pieces)))
+        let arguments = parts.map { pieces(of: $0, depth: depth + 1) }
+        return Template.Placeholder(source: source, call: Template.Call(name: name, arguments: arguments))
     }
 
     /// Of a function with two arguments, everything before the last comma is the first: messages hold commas.

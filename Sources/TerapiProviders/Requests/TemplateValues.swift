@@ -17,6 +17,25 @@ struct TemplateValues: Sendable {
     /// The same for all uses in one request.
     var random = randomUUID()
 
+    /// What callers may name in an address, which can lead to a place of their own: nothing of the developer's, and nothing
+    /// that outlives the connection's own access.
+    var forCallers: TemplateValues {
+        var values = self
+        values.clientSecret = nil
+        values.integrationConfig = [:]
+        switch values.credentials {
+        case .oauth2(var tokens):
+            tokens.refreshToken = nil
+            values.credentials = .oauth2(tokens)
+        case .derived(var derived):
+            derived.refreshToken = nil
+            for name in ["refreshToken", "refresh_token"] { derived.given[name] = nil }
+            values.credentials = .derived(derived)
+        default: break
+        }
+        return values
+    }
+
     func value(_ name: String) -> String? {
         let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
         if parts.count == 2 {
@@ -92,9 +111,10 @@ struct TemplateValues: Sendable {
         var moment = now
         if parts[0] != "now" {
             let sign: Int64 = parts[0].hasPrefix("now+") ? 1 : parts[0].hasPrefix("now-") ? -1 : 0
-            guard sign != 0, let count = Int64(parts[0].dropFirst(4)), count < 1_000_000_000, parts.count == 2 else {
-                return nil
-            }
+            let digits = parts[0].dropFirst(4)
+            guard sign != 0, (1...9).contains(digits.utf8.count),
+                digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let count = Int64(digits), parts.count == 2
+            else { return nil }
             let rest = parts[1].split(separator: ":", maxSplits: 1).map(String.init)
             let seconds: [String: Int64] = [
                 "s": 1, "second": 1, "m": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86_400, "day": 86_400,

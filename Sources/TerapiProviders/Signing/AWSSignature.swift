@@ -8,6 +8,8 @@ struct AWSSignature {
     var region: String
     var service: String
     var now: Timestamp
+    /// For a body that is not known yet, which S3 allows.
+    var leavesBodyOut = false
 
     /// Adds the headers that sign everything that the request holds now.
     func sign(_ request: inout OutboundRequest) throws {
@@ -19,7 +21,7 @@ struct AWSSignature {
         }
         let moment = DateFormat.text(of: now, format: "YYYYMMDD[T]HHmmss[Z]")
         let date = String(moment.prefix(8))
-        let payloadHash = hex(sha256(request.body ?? []))
+        let payloadHash = service == "s3" && leavesBodyOut ? "UNSIGNED-PAYLOAD" : hex(sha256(request.body ?? []))
         let own = ["authorization", "host", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"]
         request.headers.removeAll { own.contains($0.name.lowercased()) }
         request.headers.append(("x-amz-date", moment))

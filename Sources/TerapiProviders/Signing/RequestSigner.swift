@@ -4,6 +4,8 @@ import TerapiCore
 struct RequestSigner {
     let provider: Provider
     let values: TemplateValues
+    /// Whether the body is still to come, and so cannot be part of a signature.
+    var bodyFlows = false
 
     /// Called when method, address, headers and body are what will be sent.
     func sign(_ request: inout OutboundRequest) throws {
@@ -48,7 +50,8 @@ struct RequestSigner {
             sessionToken: text("session_token").map(Secret.init),
             region: text("region") ?? "us-east-1",
             service: text("service") ?? "execute-api",
-            now: values.now
+            now: values.now,
+            leavesBodyOut: bodyFlows
         )
     }
 }

@@ -11,9 +11,11 @@ struct YAMLDocument {
 
     private let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
     private let file: String
-    private var anchors: [String: (node: YAMLNode, count: Int)] = [:]
+    private var anchors: [String: (node: YAMLNode, count: Int, height: Int)] = [:]
     private var count = 0
     private var depth = 0
+    /// The deepest place since it was last set to where a node begins: how much deeper is the node's height.
+    private var deepest = 0
 
     /// - Returns: the root, or `nil` when the text has no content.
     static func read(_ text: String, file: String) throws(CatalogProblem) -> YAMLNode? {
@@ -82,11 +84,14 @@ struct YAMLDocument {
     private mutating func node(_ event: yaml_event_t) throws(CatalogProblem) -> YAMLNode {
         let before = count
         let place = Self.place(event)
+        let deepestBefore = deepest
         depth += 1
-        defer { depth -= 1 }
-        guard depth <= Self.maxDepth else {
-            throw problem(event, "More than \(Self.maxDepth) maps and lists stand inside each other here.")
+        deepest = depth
+        defer {
+            depth -= 1
+            deepest = max(deepest, deepestBefore)
         }
+        try checkDepth(event)
         try add(1, event)
         let content: YAMLNode.Content
         let anchor: UnsafeMutablePointer<yaml_char_t>?
@@ -108,10 +113,12 @@ struct YAMLDocument {
                 throw problem(event, "Nothing before this place has the anchor \"\(name)\".")
             }
             try add(known.count, event)
+            deepest = depth + known.height
+            try checkDepth(event)
             return YAMLNode(content: known.node.content, place: place)
         }
         let node = YAMLNode(content: content, place: place)
-        if let anchor { anchors[Self.text(anchor)] = (node, count - before) }
+        if let anchor { anchors[Self.text(anchor)] = (node, count - before, deepest - depth) }
         return node
     }
 
@@ -160,6 +167,12 @@ struct YAMLDocument {
         if let members = value.members { return members }
         let maps = value.items?.map(\.members) ?? [nil]
         return maps.contains { $0 == nil } ? nil : maps.flatMap { $0 ?? [] }
+    }
+
+    private func checkDepth(_ event: yaml_event_t) throws(CatalogProblem) {
+        guard deepest <= Self.maxDepth else {
+            throw problem(event, "More than \(Self.maxDepth) maps and lists stand inside each other here.")
+        }
     }
 
     private mutating func add(_ nodes: Int, _ event: yaml_event_t) throws(CatalogProblem) {

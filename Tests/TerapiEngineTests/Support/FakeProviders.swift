@@ -15,6 +15,9 @@ final class FakeProviders: ProviderAPI {
         var duringVerification: (@Sendable () async throws -> Void)?
         var exchanges: [CodeExchange] = []
         var webhooks: [String: ProviderWebhookRule] = [:]
+        var form: [Provider.FormField] = []
+        var baseURL: String?
+        var refreshConfig: JSONObject = [:]
         var issueFailure: RefreshReply?
         var issueCount = 0
     }
@@ -32,6 +35,7 @@ final class FakeProviders: ProviderAPI {
             Provider(name: "machine", displayName: "Machine", authMode: .oauth2ClientCredentials),
             Self.alias("desk-cloud", of: "desk"), Self.alias("desk-cloud-eu", of: "desk-cloud"),
             Self.alias("other", of: "desk"),
+            Provider(name: "app", displayName: "App", authMode: .app),
         ]
     }
 
@@ -74,11 +78,26 @@ final class FakeProviders: ProviderAPI {
     func provider(_ name: String) -> Provider? {
         var provider = providers.first { $0.name == name }
         provider?.webhook = state.withLock { $0.webhooks[name] }
+        provider?.connectionConfig = state.withLock(\.form)
+        if let baseURL = state.withLock(\.baseURL) { provider?.proxy.baseURL = baseURL }
         return provider
     }
 
     func setWebhook(_ rule: ProviderWebhookRule, of name: String = "desk") {
         state.withLock { $0.webhooks[name] = rule }
+    }
+
+    /// What every provider asks an end user for, and where every provider is then.
+    func setForm(_ fields: [Provider.FormField], baseURL: String? = nil) {
+        state.withLock { state in
+            state.form = fields
+            state.baseURL = baseURL
+        }
+    }
+
+    /// What a refresh tells about the connection.
+    func tellWithRefresh(_ config: JSONObject) {
+        state.withLock { $0.refreshConfig = config }
     }
 
     func beginAuthorization(_ request: AuthorizationRequest) async throws -> BegunAuthorization {
@@ -90,6 +109,13 @@ final class FakeProviders: ProviderAPI {
 
     func exchange(_ exchange: CodeExchange, now: Timestamp) async throws -> NewCredentials {
         state.withLock { $0.exchanges.append(exchange) }
+        if let installation = exchange.callbackQuery["installation_id"] {
+            return NewCredentials(
+                credentials: .derived(
+                    DerivedCredentials(mode: .app, given: ["installation_id": .string(installation)])),
+                config: ["installation_id": .string(installation)]
+            )
+        }
         guard exchange.callbackQuery["code"] == "good" else {
             throw TerapiError(.providerError, "The code is not valid.")
         }
@@ -143,7 +169,8 @@ final class FakeProviders: ProviderAPI {
                             expiresAt: now + .seconds(life),
                             raw: json ?? .null
                         )
-                    )
+                    ),
+                    config: state.withLock(\.refreshConfig)
                 )
             )
         }

@@ -108,6 +108,15 @@ struct SigningTests {
         #expect(XMLText.read(Array(text.utf8)) == nil)
     }
 
+    /// A provider whose host an end user names may answer anything: it must not cost more than it weighs.
+    @Test func `reads no XML of more than ten thousand elements`() {
+        func list(_ count: Int) -> [UInt8] { Array("<r>\(String(repeating: "<a/>", count: count))</r>".utf8) }
+
+        #expect(XMLText.read(list(9_999))?["r"]?["a"]?.array?.count == 9_999)
+        #expect(XMLText.read(list(10_000)) == nil)
+        #expect(XMLText.read(list(240_000)) == nil)
+    }
+
     @Test func `writes values into XML so that they stay values`() {
         let bytes = XMLText.encoded(["r": ["p": "</p><x>\"&", "l": ["1", 2], "@v": "a\"b"]])
 
