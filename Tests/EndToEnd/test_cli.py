@@ -66,13 +66,19 @@ def terapi(running):
 
 
 @pytest.fixture
-def connected(terapi):
-    """The server with the connection of the documents, whose history is read."""
+def imported(terapi):
+    """The server with the connection of the documents."""
     api = terapi.api()
     api.create_integration("desk", "desk")
     api.import_connection("desk", {"type": "BASIC", "username": "alice", "password": "secret-of-alice"}, "alice")
-    wait_for_runs(api, "desk", "alice", "tickets")
     return terapi
+
+
+@pytest.fixture
+def connected(imported):
+    """The same, with its history read."""
+    wait_for_runs(imported.api(), "desk", "alice", "tickets")
+    return imported
 
 
 def run(terapi, *arguments, stdin="", key=None, status=0, **environment):
@@ -147,8 +153,8 @@ def test_the_document_on_records_says_what_happens(connected, tmp_path):
     assert first + following == everything[:5]
 
 
-def test_the_document_on_actions_says_what_happens(connected, tmp_path):
-    curl, command, queued, asynchronous = documents.run_bash("actions.md", connected, tmp_path)
+def test_the_document_on_actions_says_what_happens(imported, tmp_path):
+    curl, command, queued, asynchronous = documents.run_bash("actions.md", imported, tmp_path)
 
     assert json.loads(curl) == {"closed": 7, "because": "It works again."}
     listed, output = command.split("{", 1)
@@ -248,23 +254,23 @@ def test_records_go_on_with_what_comes(connected, desk):
         follower.wait()
 
 
-def test_the_description_is_that_of_the_server(connected):
-    document = json.loads(run(connected, "openapi"))
-    assert document == connected.api().ok("GET", "/v1/openapi.json")
+def test_the_description_is_that_of_the_server(imported):
+    document = json.loads(run(imported, "openapi"))
+    assert document == imported.api().ok("GET", "/v1/openapi.json")
     assert set(document["paths"]) == {"/crm/tickets", "/tickets/{id}/close"}
-    assert "terapi integrations list" in run(connected, "openapi", "--integration", "none", status=1)
+    assert "terapi integrations list" in run(imported, "openapi", "--integration", "none", status=1)
 
 
-def test_a_language_model_calls_actions_by_a_command(connected):
+def test_a_language_model_calls_actions_by_a_command(imported):
     (settings,) = [json.loads(block)["mcpServers"]["desk"] for block in documents.blocks("mcp.md", "json")]
     assert settings["command"] == "terapi" and set(settings["env"]) == {"TERAPI_HOST", "TERAPI_API_KEY"}
 
     def server(key):
-        environment = {**os.environ, "TERAPI_HOST": connected.base, "TERAPI_API_KEY": key}
+        environment = {**os.environ, "TERAPI_HOST": imported.base, "TERAPI_API_KEY": key}
         return StdioServerParameters(command=BINARY, args=settings["args"], env=environment)
 
     async def call():
-        async with Client(stdio_client(server(connected.key()))) as client:
+        async with Client(stdio_client(server(imported.key()))) as client:
             tools = await client.list_tools()
             several = [client.call_tool("close-ticket", {"id": number}) for number in range(5)]
             closed = await asyncio.gather(*several)
@@ -286,7 +292,7 @@ def test_a_language_model_calls_actions_by_a_command(connected):
     assert "TERAPI_API_KEY" in str(failure.value) or "API key" in str(failure.getrepr())
 
 
-def test_the_bridge_answers_each_line_by_a_line(connected):
+def test_the_bridge_answers_each_line_by_a_line(imported):
     lines = [
         '{"jsonrpc": "2.0", "id": 1, "method": "ping"}',
         '{"jsonrpc": "2.0", "method": "notifications/initialized"}',
@@ -294,7 +300,7 @@ def test_the_bridge_answers_each_line_by_a_line(connected):
         '{"jsonrpc": "2.0", "id": "two", "method": "nothing"}',
     ]
 
-    printed = run(connected, "mcp", *DESK, stdin="\n".join(lines))
+    printed = run(imported, "mcp", *DESK, stdin="\n".join(lines))
 
     found = {answer["id"]: answer for answer in map(json.loads, printed.splitlines())}
     assert len(printed.splitlines()) == 3
@@ -332,9 +338,9 @@ def test_the_bridge_answers_each_line_by_a_line(connected):
         (["proxy", "GET", "/", "--integration", "desk"], "--connection"),
     ],
 )
-def test_a_mistake_is_told_and_changes_nothing(connected, arguments, said):
-    assert said in run(connected, *arguments, status=1)
-    assert connected.api().connection("alice", "desk")["connection_id"] == "alice"
+def test_a_mistake_is_told_and_changes_nothing(imported, arguments, said):
+    assert said in run(imported, *arguments, status=1)
+    assert imported.api().connection("alice", "desk")["connection_id"] == "alice"
 
 
 def test_without_a_key_or_a_server_it_says_what_is_missing(terapi):
@@ -373,22 +379,22 @@ def test_words_of_end_users_cannot_write_to_the_terminal(terapi):
     assert listed["connections"][0]["end_user"]["id"] == name
 
 
-def test_a_link_connects_the_same_connection_once_more(connected):
-    link = run(connected, "connections", "link", "--integration", "desk", "--reconnect", "alice").strip()
-    session = connected.api().session
+def test_a_link_connects_the_same_connection_once_more(imported):
+    link = run(imported, "connections", "link", "--integration", "desk", "--reconnect", "alice").strip()
+    session = imported.api().session
     token = link.rsplit("/", 1)[1]
-    current = session.get(connected.base + "/connect/session", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    current = session.get(imported.base + "/connect/session", headers={"Authorization": f"Bearer {token}"}, timeout=30)
     assert current.json()["data"]["isReconnecting"] is True
 
 
-def test_an_integration_is_renamed_and_an_input_comes_from_a_file(connected, tmp_path):
-    connected.api().create_integration("second", "desk")
-    assert run(connected, "integrations", "update", "second", "--rename", "helpdesk") == "helpdesk is changed.\n"
+def test_an_integration_is_renamed_and_an_input_comes_from_a_file(imported, tmp_path):
+    imported.api().create_integration("second", "desk")
+    assert run(imported, "integrations", "update", "second", "--rename", "helpdesk") == "helpdesk is changed.\n"
     # Its connections know the other one by its name.
-    assert "it must stay" in run(connected, "integrations", "update", "desk", "--rename", "other", status=1)
-    assert "helpdesk" in run(connected, "integrations", "list") and "other" not in run(connected, "integrations", "list")
+    assert "it must stay" in run(imported, "integrations", "update", "desk", "--rename", "other", status=1)
+    assert "helpdesk" in run(imported, "integrations", "list") and "other" not in run(imported, "integrations", "list")
     (tmp_path / "input.json").write_text('{"id": 9}')
-    output = run(connected, "actions", "run", "close-ticket", *DESK, "--input", f"@{tmp_path}/input.json")
+    output = run(imported, "actions", "run", "close-ticket", *DESK, "--input", f"@{tmp_path}/input.json")
     assert json.loads(output)["closed"] == 9
 
 
@@ -404,11 +410,7 @@ def test_the_catalogue_is_listed(terapi, tmp_path):
     assert re.search(r"^desk +desk +BASIC +testing$", run(terapi, "providers", "list", "desk"), re.MULTILINE)
 
 
-def test_secrets_are_shown_on_request_only(terapi):
-    api = terapi.api()
-    api.create_integration("desk", "desk")
-    api.import_connection("desk", {"type": "BASIC", "username": "alice", "password": "secret-of-alice"}, "alice")
-
+def test_secrets_are_shown_on_request_only(imported):
     for arguments in ([], ["--json"]):
-        assert "secret-of" not in run(terapi, "connections", "show", "alice", "--integration", "desk", *arguments)
-    assert "secret-of-alice" in run(terapi, "connections", "show", "alice", "--integration", "desk", "--secrets")
+        assert "secret-of" not in run(imported, "connections", "show", "alice", "--integration", "desk", *arguments)
+    assert "secret-of-alice" in run(imported, "connections", "show", "alice", "--integration", "desk", "--secrets")
