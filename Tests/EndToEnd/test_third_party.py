@@ -1,17 +1,14 @@
 """Both ways with an application that none of us wrote: an action and the proxy write to it, it pushes what changed, and the
 change is a record and a webhook within two seconds. localstripe waits one second of them before it pushes."""
 
-import http.client
-import http.server
 import subprocess
-import threading
 import time
-import urllib.parse
 
 import pytest
 import requests
 
 from definitions import write
+from relay import Relay
 from server import BINARY, Terapi, eventually
 
 HEADERS = {"Provider-Config-Key": "stripe", "Connection-Id": "acme"}
@@ -71,81 +68,12 @@ SYNC = """
 """
 
 
-class Relay:
-    """Stands before a server, passes every request on, and knows when it came and what was answered. As long as it has no
-    server it says yes to everything."""
-
-    def __init__(self, target=None):
-        self.target = target and urllib.parse.urlsplit(target)
-        self.passed = []
-        self._lock = threading.Condition()
-        relay = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def pass_on(self):
-                came = time.monotonic()
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if not relay.target:
-                    relay.note(self.command, self.path, 204, body, came)
-                    self.send_response(204)
-                    self.end_headers()
-                    return
-                connection = http.client.HTTPConnection(relay.target.hostname, relay.target.port, timeout=60)
-                own = {"host", "content-length", "connection", "transfer-encoding"}
-                headers = {name: value for name, value in self.headers.items() if name.lower() not in own}
-                connection.request(self.command, relay.target.path + self.path, body, headers)
-                answer = connection.getresponse()
-                data = answer.read()
-                connection.close()
-                # Known before the answer leaves: whoever has the answer finds it here.
-                relay.note(self.command, self.path, answer.status, body, came)
-                self.send_response(answer.status)
-                self.send_header("Content-Type", answer.headers.get("Content-Type", "text/plain"))
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_GET = do_POST = do_DELETE = pass_on
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def note(self, method, path, status, body, came):
-        with self._lock:
-            self.passed.append({"call": (method, path), "status": status, "body": body, "came": came})
-            self._lock.notify_all()
-
-    def lead_to(self, target):
-        """From now on, and as if nothing had come before."""
-        with self._lock:
-            self.target = urllib.parse.urlsplit(target)
-            self.passed = []
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def wait_for(self, count, seconds=30):
-        with self._lock:
-            assert self._lock.wait_for(lambda: len(self.passed) >= count, seconds), self.passed
-            return list(self.passed)
-
-    @property
-    def calls(self):
-        return [one["call"] for one in self.passed]
-
-
 class World:
     """A server with one connection to localstripe, whose API and whose pushes both pass a relay."""
 
-    def __init__(self, terapi, localstripe, requests, pushes, sink):
+    def __init__(self, terapi, localstripe, asked, pushes, sink):
         self.terapi, self.api, self.sink, self.localstripe = terapi, terapi.api(), sink, localstripe
-        self.requests, self.pushes = requests, pushes
+        self.asked, self.pushes = asked, pushes
         made = subprocess.run(
             [BINARY, "provider-webhooks", "subscribe", "stripe", "--connection", "acme", "--manual", "--data",
              str(terapi.data)], capture_output=True, text=True, timeout=60, check=True).stdout
@@ -210,7 +138,7 @@ def world(tmp_path, localstripe, sink, definitions_folder):
 def test_what_an_action_and_the_proxy_change_comes_back_within_two_seconds(world, capsys):
     before = world.records()
     place = before[-1]["_terapi_metadata"]["cursor"]
-    assert len(before) == 3 and world.requests.calls == [("GET", "/v1/customers?limit=100")]
+    assert len(before) == 3 and world.asked.calls == [("GET", "/v1/customers?limit=100")]
     figures = []
 
     def change(do):
@@ -251,7 +179,7 @@ def test_what_an_action_and_the_proxy_change_comes_back_within_two_seconds(world
 
     # localstripe was asked for nothing but what was done: the changes came by themselves.
     one = f"/v1/customers/{id}"
-    assert world.requests.calls[1:] == [("POST", "/v1/customers"), ("POST", one), ("DELETE", one)]
+    assert world.asked.calls[1:] == [("POST", "/v1/customers"), ("POST", one), ("DELETE", one)]
     assert [push["status"] for push in world.pushes.passed] == [200] * 3
     assert len(world.sink.wait_for(3, type="forward")) == 3
     assert len(world.api.ok("GET", "/logs/operations", params={"type": "sync:run"})["data"]) == 1
