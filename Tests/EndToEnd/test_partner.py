@@ -202,6 +202,47 @@ def test_a_guess_that_the_model_would_not_take_is_not_made(project, ring):
     assert "3 in order." in project.run("test")
 
 
+TEMPLATES = pathlib.Path(__file__).parents[2] / "Sources/TerapiTemplates/Files"
+
+
+def moment(record):
+    time = record.get("start_at") or record.get("measured_at")
+    return datetime.datetime.fromisoformat(time.replace("Z", "+00:00")) if time else record.get("local_date")
+
+
+def test_no_number_differs_from_what_mappings_written_by_hand_make_of_real_answers(project):
+    """The templates that ship were written from the vendors' documents, with their units."""
+    compared = 0
+    for path in sorted(TEMPLATES.glob("*.test.json")):
+        test = json.loads(path.read_text())
+        provider, _, name = path.name.split(".")[:3]
+        (model, expected), = test["result"].get("saved", {}).items() or [(None, [])]
+        if model not in ("activity", "body", "daily", "sleep"):
+            continue
+        answers = [one["response"]["body"] for one in test["exchanges"] if "body" in one["response"]]
+        for place, answer in enumerate(answers):
+            key = f"{provider}-{name}-{place}"
+            project.write("answer.json", json.dumps(answer))
+            done = subprocess.run(
+                [BINARY, "partner", "init", "--name", key, "--base-url", "https://a.example", "--api-key", "bearer", "--json",
+                 "--type", "x=/x", "--model", f"x={model}", "--example", "x=answer.json"],
+                cwd=project.folder, capture_output=True, text=True, timeout=60,
+            )
+            if done.returncode != 0:
+                # Nothing to tell records apart, or no list: it says so instead of guessing.
+                assert json.loads(done.stdout)["error"]["issues"], done.stdout + done.stderr
+                continue
+            saved = json.loads(project.read(f"integrations/{key}/tests/x.test.json"))["result"]["saved"][model]
+            for record in saved:
+                # What the template leaves out has none.
+                twin = next((one for one in expected if moment(one) == moment(record)), {})
+                numbers = {field: value for field, value in record.items() if isinstance(value, (int, float))}
+                known = {field: twin[field] for field in numbers if field in twin}
+                assert {field: numbers[field] for field in known} == pytest.approx(known), key
+                compared += len(known)
+    assert compared >= 38
+
+
 def test_asks_at_a_terminal_for_what_is_missing(project):
     answers = [
         "ring", "y", "https://ring.example/authorize", "https://ring.example/token", "", "https://api.ring.example", "user.id", "",

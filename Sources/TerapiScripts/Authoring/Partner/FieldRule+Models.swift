@@ -62,7 +62,8 @@ extension FieldRule {
                 "elevation_gain_meters", .measure(.climb, "m"), "elevation gain,ascent,altitude gain", in: 1...12_000),
             FieldRule("steps", .count, "step,step count", in: 0...200_000, besides: "total"),
             FieldRule("avg_power_watts", .plain, "avg power,avg watt", in: 5...1500, besides: "watt"),
-            FieldRule("avg_cadence_rpm", .plain, "avg cadence", in: 5...300, besides: "rpm spm"), device,
+            // Without a unit: some count the steps of one leg.
+            FieldRule("avg_cadence_rpm", .plain, "avg cadence rpm,avg cadence spm", in: 5...300), device,
         ],
         "daily": [
             FieldRule("id", .id, "id"),
