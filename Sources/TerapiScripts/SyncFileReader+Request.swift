@@ -109,11 +109,14 @@ extension SyncFileReader {
 
     mutating func readBackfill(_ node: Node) {
         var backfill: JSONObject = [:]
-        for (key, value) in yaml.members(node, of: "backfill", allowed: ["days", "window", "as"]) {
+        for (key, value) in yaml.members(node, of: "backfill", allowed: ["days", "window", "as", "until"]) {
             switch key.string {
             case "days":
                 backfill["days"] = yaml.integer(value, of: "backfill.days", in: 1...36_500).map { JSONValue($0) }
             case "window": backfill["window"] = time(value, of: "backfill.window", in: 1...10_000)
+            case "until":
+                backfill["until"] = yaml.choice(value, of: "backfill.until", among: ["history", "always"])
+                    .map(JSONValue.string)
             default:
                 backfill["as"] = yaml.choice(value, of: "backfill.as", among: ["iso", "date", "unix", "unix_ms"])
                     .map(JSONValue.string)

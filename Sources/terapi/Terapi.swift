@@ -9,8 +9,9 @@ struct Terapi: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Serve.self, Init.self, New.self, Dev.self, Dryrun.self, Test.self, Compile.self, Docs.self, Deploy.self,
-            Rollback.self, Deployments.self, Templates.self, Models.self, Providers.self, Integrations.self,
-            Connections.self, Syncs.self, Records.self, Export.self, Actions.self, MCP.self, OpenAPI.self, Proxy.self,
+            Rollback.self, Deployments.self, Templates.self, Models.self, Providers.self, Partner.self,
+            Integrations.self, Connections.self, Syncs.self, Records.self, Export.self, Actions.self, MCP.self,
+            OpenAPI.self, Proxy.self,
             Webhooks.self, ProviderWebhooks.self, Demo.self, Sandbox.self, Logs.self, Keys.self, Variables.self,
             Config.self,
         ]

@@ -108,6 +108,35 @@ struct HistoryTests {
         #expect(reports.count == 4)
     }
 
+    @Test
+    func `gives each request an end where the provider insists on one`() async throws {
+        let file = Self.windowed.replacing("as: unix }", with: "as: unix, until: always }")
+        let world = world()
+        try await run(file, world.functions)
+        let windows = world.state.withLock { state in
+            defer { state.asked = [] }
+            return state.asked
+        }
+
+        try await run(file, world.functions)
+
+        let asked = world.state.withLock { $0.asked }
+        #expect(Set(windows.compactMap(\.to)).count == 3 && asked.count == 1)
+        let end = try #require(asked.first?.to)
+        #expect(abs(end - Int(Date().timeIntervalSince1970)) < 120)
+    }
+
+    @Test
+    func `ends where a test has stopped the clock`() async throws {
+        let stop = 1_768_478_400
+        let world = World(now: stop)
+
+        try await run(Self.windowed, world.functions, stoppedAt: "2026-01-15T12:00:00Z")
+
+        let asked = world.state.withLock { $0.asked }
+        #expect(asked.first?.from == stop - 10 * Self.day && asked.compactMap(\.to).max() == stop)
+    }
+
     @Test(arguments: [1, 3, 11, 12, 15, 20, 24])
     func `goes on in its window where it was cut off`(failsAt: Int) async throws {
         let world = world()
@@ -233,6 +262,10 @@ struct HistoryTests {
             "backfill: { days: 3, window: often }\ncheckpoint: { since: max(item.at) }\nrequest: { endpoint: /x }",
             "expected backfill.window to be a time"
         ),
+        (
+            "backfill: { days: 3, until: now }\ncheckpoint: { since: max(item.at) }\nrequest: { endpoint: /x }",
+            "expected backfill.until to be one of history, always"
+        ),
         ("endpoint: POST /events\nrequest: { endpoint: /x }", "expected an endpoint of a sync to be GET"),
         ("endpoint: events\nrequest: { endpoint: /x }", "expected an endpoint's path"),
         ("frequency: 0 6 * * * Mars/Olympus\nrequest: { endpoint: /x }", "time zone"),
@@ -263,8 +296,9 @@ struct HistoryTests {
         try SyncFile(text, file: "desk/events.yaml", integrationKey: "desk", name: "events")
     }
 
-    private func run(_ text: String, _ functions: FakeFunctions) async throws {
+    private func run(_ text: String, _ functions: FakeFunctions, stoppedAt now: String? = nil) async throws {
         var invocation = ScriptFixture.sync("")
+        invocation.properties["now"] = now.map(JSONValue.string)
         invocation.code = try file(text).definition.code
         let host = ScriptFixture.host()
         defer { host.stop() }

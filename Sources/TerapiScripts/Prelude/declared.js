@@ -137,6 +137,12 @@
         return String(value).includes('.') ? date.toISOString() : /T/.test(value) ? seconds(date) : seconds(date).slice(0, 10);
     };
 
+    /// The run's own time, which a test stops.
+    const present = () => {
+        const stopped = host.settings?.properties?.now;
+        return stopped === undefined ? Date.now() : Date.parse(stopped);
+    };
+
     /// A time as the provider takes it.
     const written = (time, as) => {
         const date = new Date(time);
@@ -188,7 +194,10 @@
             if (stored?.[name] !== undefined) scope.checkpoint[name] = minus(spec.file, name, stored[name], spec.checkpoint.overlap);
             else if (window) scope.checkpoint[name] = written(window.from, spec.backfill.as);
         }
-        scope.backfill = window?.until === undefined ? {} : { until: written(window.until, spec.backfill.as) };
+        // Behind the history an end that the provider insists on: now, and as a day one that is over nowhere.
+        const now = present() + (spec.backfill?.as === 'date' ? 86400000 : 0);
+        const until = window?.until ?? (spec.backfill?.until === 'always' ? now : undefined);
+        scope.backfill = until === undefined ? {} : { until: written(until, spec.backfill.as) };
         return scope;
     };
 
@@ -292,7 +301,7 @@
         /// What was there before the first run, from its beginning on. Where the request takes an end, window after window;
         /// a run that is cut off goes on in its window.
         const readHistory = async (terapi, place) => {
-            const now = Math.floor(Date.now() / 1000) * 1000;
+            const now = Math.floor(present() / 1000) * 1000;
             const history = place.history ?? {
                 from: now - spec.backfill.days * 86400000, until: now, done: 0,
                 // As it is now: another size later must not leave out a part.
