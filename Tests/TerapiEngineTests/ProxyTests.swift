@@ -52,6 +52,27 @@ struct ProxyTests {
         _ = try await fixture.engine.proxy.open(fixture.request(method: "POST", body: flow))
     }
 
+    @Test(arguments: [(nil, 1_000_001), (10_000_000, 10_000_000), (10_000_001, 10_000_001)] as [(Int?, Int)])
+    func `takes a body in that is part of a signature, up to ten megabytes`(length: Int?, size: Int) async throws {
+        let fixture = try await EngineFixture()
+        fixture.providers.signBodies()
+        let kept = Counter()
+        fixture.providers.relay { request, _ in
+            #expect(request.request.body?.count == size && request.body == nil)
+            kept.increment()
+            return GivenAnswer()
+        }
+        let flow = ByteFlow(length: length) { take in try await take([UInt8](repeating: 7, count: size)) }
+        let request = fixture.request(method: "POST", body: flow)
+
+        if size <= 10_000_000 {
+            _ = try await fixture.engine.proxy.open(request)
+        } else {
+            await expect(.payloadTooLarge) { try await fixture.engine.proxy.open(request) }
+        }
+        #expect(kept.count == (size <= 10_000_000 ? 1 : 0))
+    }
+
     // MARK: Again
 
     @Test(arguments: [(0, 1), (2, 3)])

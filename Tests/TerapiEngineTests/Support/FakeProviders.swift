@@ -17,6 +17,7 @@ final class FakeProviders: ProviderAPI {
         var webhooks: [String: ProviderWebhookRule] = [:]
         var form: [Provider.FormField] = []
         var baseURL: String?
+        var signsBodies = false
         var refreshConfig: JSONObject = [:]
         var issueFailure: RefreshReply?
         var issueCount = 0
@@ -80,6 +81,9 @@ final class FakeProviders: ProviderAPI {
         provider?.webhook = state.withLock { $0.webhooks[name] }
         provider?.connectionConfig = state.withLock(\.form)
         if let baseURL = state.withLock(\.baseURL) { provider?.proxy.baseURL = baseURL }
+        if state.withLock(\.signsBodies) {
+            provider?.proxy.headers = [("x-signature", "${sha256Hex(${bodyCanonicalParams})}")]
+        }
         return provider
     }
 
@@ -93,6 +97,11 @@ final class FakeProviders: ProviderAPI {
             state.form = fields
             state.baseURL = baseURL
         }
+    }
+
+    /// From now on a signature is about the body of each request.
+    func signBodies() {
+        state.withLock { $0.signsBodies = true }
     }
 
     /// What a refresh tells about the connection.
