@@ -55,7 +55,7 @@ struct ConnectorTrustTests {
             [
                 .init(name: "shop", title: "Shop"),
                 .init(name: "realm", title: "Realm", isAutomated: true),
-                .init(name: "team", title: "Team"),
+                .init(name: "team", title: "Team", isOptional: true),
             ],
             baseURL: "https://${connectionConfig.shop}.example"
         )
