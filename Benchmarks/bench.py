@@ -103,6 +103,12 @@ module.exports = createAction({
 });
 """
 
+SPIN = """
+'use strict';
+const { createAction } = require('terapi');
+module.exports = createAction({ description: 'Never ends.', exec: async () => { for (;;) {} } });
+"""
+
 WAITING = """
 'use strict';
 const { createSync } = require('terapi');
@@ -475,6 +481,7 @@ def cursors(server, connection, more=""):
 def scripts():
     rows = []
     actions(rows)
+    neighbours(rows)
     written(rows)
     waiting(rows)
     show(rows)
@@ -498,6 +505,43 @@ def actions(rows):
         rows.append(("actions: calls/s, 32 connections", rate, ">= 2000"))
         rows.append((f"actions: p99 ms at {paced:,.0f} calls/s", p99, "< 20"))
         rows.append(("actions: resident MB of all", peak.mb, ""))
+    finally:
+        server.remove()
+
+
+def neighbours(rows, rate=200):
+    """Calls of one environment while a script of the other one computes without end, and before that."""
+    server = Terapi(actions={"add": ACTION, "spin": SPIN})
+    try:
+        keys = dict(line.split() for line in (server.data / "api-keys.txt").read_text().splitlines())
+        other = requests.Session()
+        other.headers.update({"Authorization": f"Bearer {keys['prod']}", **BENCH_CONNECTION})
+        for session in (server.http, other):
+            for path, body in [("/integrations", {"unique_key": "bench", "provider": "bench"}), ("/connections", {
+                "provider_config_key": "bench", "connection_id": "one", "credentials": {"type": "NONE"}})]:
+                session.post(server.url + path, json=body).raise_for_status()
+        body = json.dumps({"action_name": "add", "input": {"numbers": [1, 2, 3]}})
+        is_over, limits = threading.Event(), []
+
+        def spin():
+            while not is_over.is_set():
+                limits.append(other.post(f"{server.url}/action/trigger", json={"action_name": "spin"}).json())
+
+        def p99():
+            return load(server.url, server.key, [("/action/trigger", "one")], rate=rate, body=body, connections=8)[1]
+
+        p99()
+        calm = statistics.median(p99() for _ in range(3))
+        spinning = threading.Thread(target=spin)
+        spinning.start()
+        busy = statistics.median(p99() for _ in range(3))
+        is_over.set()
+        spinning.join()
+        if not limits or any("script_limit_exceeded" not in json.dumps(answer) for answer in limits):
+            sys.exit(f"the script that never ends was not stopped: {limits}")
+        rows.append((f"neighbours: p99 ms at {rate} calls/s", calm, ""))
+        rows.append(("neighbours: the same while another host computes", busy, ""))
+        rows.append(("neighbours: busy / calm", busy / calm, "<= 1.1"))
     finally:
         server.remove()
 

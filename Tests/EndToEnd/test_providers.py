@@ -198,9 +198,13 @@ def test_the_example_of_the_document_is_in_order(tmp_path):
 
     assert status == 0 and report["errors"] == []
     assert report["providers"] == 3
-    for command in re.findall(r"^terapi (providers .*?)(?: +#.*)?$", text, re.MULTILINE):
-        done = run(*command.split()[1:], folder=tmp_path)
-        assert done.returncode == 0, command + done.stdout + done.stderr
+    with Terapi(tmp_path / "terapi") as terapi:
+        environment = {"TERAPI_HOST": terapi.base, "TERAPI_API_KEY": terapi.key()}
+        commands = re.findall(r"^terapi (providers .*?)(?: +#.*)?$", text, re.MULTILINE)
+        assert {command.split()[1] for command in commands} == {"check", "import", "list", "show"}
+        for command in commands:
+            done = run(*command.split()[1:], folder=tmp_path, environment=environment)
+            assert done.returncode == 0, command + done.stdout + done.stderr
 
 
 def test_the_catalogue_shows_everything_and_can_be_searched(tmp_path):
