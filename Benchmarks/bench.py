@@ -594,6 +594,17 @@ def waiting(rows, syncs=1_000):
         slow.kill()
 
 
+def wait_for_listener(port, seconds=10):
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > end:
+                sys.exit(f"nothing listens on port {port}")
+            time.sleep(0.01)
+
+
 def proxy(rounds):
     """Small requests through nginx, bare Node and a connection, then a gigabyte in each direction."""
     source, nginx_port, node_port, sink = (free_port() for _ in range(4))
@@ -613,6 +624,8 @@ def proxy(rounds):
     swallow = subprocess.Popen([sys.executable, HERE / "Peers/swallow.py", str(sink)])
     server = Terapi(source=f"http://127.0.0.1:{source}")
     try:
+        for port in (node_port, sink):
+            wait_for_listener(port)
         server.create_integration()
         server.connect("one")
         places = {
