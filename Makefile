@@ -11,10 +11,6 @@ PYTHON := $(BUILD)/venv/bin/python
 PYTEST := SVC_ROOT=$(CURDIR)/$(BUILD)/services TERAPI_BINARY=$(CURDIR)/$(BUILD)/debug/terapi \
 	$(PYTHON) -m pytest Tests/EndToEnd
 
-# Suites that hold something to a limit of time are not crowded by others.
-ALONE := "ScriptLimitTests|SlowClientTests"
-SWIFT_TESTS = swift test --skip-build --skip $(ALONE) && swift test --skip-build --filter $(ALONE)
-
 .PHONY: help
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,13 +40,13 @@ demo: build ## The whole way in one terminal, without internet and accounts (ARG
 .PHONY: test
 test: setup-test ## Run every test: Swift, then the end-to-end journeys
 	swift build --build-tests
-	$(SWIFT_TESTS)
+	Scripts/test-swift.sh
 	$(PYTEST)
 
 .PHONY: test-full
 test-full: setup-test ## The same with the long forms: 100 kills, 60 s of four writers and a reader
 	swift build --build-tests
-	export TERAPI_TEST_FULL=1; $(SWIFT_TESTS) && $(PYTEST)
+	export TERAPI_TEST_FULL=1; Scripts/test-swift.sh && $(PYTEST)
 
 .PHONY: test-swift
 test-swift: setup ## Only the Swift tests (ARGS="--filter NAME")

@@ -41,6 +41,8 @@ public final class DataFolderLock: Sendable {
     }
 
     deinit {
+        // Not by closing alone: a child that is just being started has a copy of the descriptor until its program runs.
+        _ = flock(descriptor, LOCK_UN)
         close(descriptor)
     }
 

@@ -256,4 +256,24 @@ struct DataFolderLockTests {
         }
         _ = try DataFolderLock(folder: folder.path)
     }
+
+    #if os(Linux)
+    @Test
+    func `lets go while a child that is being started still has a copy of the descriptor`() throws {
+        let folder = try TemporaryFolder()
+        var copy: Int32 = -1
+        defer { close(copy) }
+        do {
+            let first = try DataFolderLock(folder: folder.path)
+            let files = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
+            let place = files.first {
+                (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))
+                    == "\(folder.path)/lock"
+            }
+            copy = dup(try #require(place.flatMap(Int32.init)))
+            withExtendedLifetime(first) {}
+        }
+        _ = try DataFolderLock(folder: folder.path)
+    }
+    #endif
 }
