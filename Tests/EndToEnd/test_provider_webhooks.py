@@ -167,8 +167,8 @@ def test_a_push_is_a_record_and_a_webhook_within_two_seconds(terapi, desk, sink)
     status = api.sync_status("desk", "ada", "tickets")
     due = status["nextScheduledSyncAt"]
     assert due > time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 5 * 3600)), due
-    operations = api.ok("GET", "/logs/operations?type=webhook:incoming")["data"]
-    assert any(operation["id"].startswith("pwh_") for operation in operations)
+    eventually(lambda: any(operation["id"].startswith("pwh_") for operation in
+                           api.ok("GET", "/logs/operations?type=webhook:incoming")["data"]), what="the log")
 
 
 def test_bad_requests_have_their_status_and_leave_nothing(terapi):
